@@ -1,0 +1,137 @@
+// vm_spec.hpp - the whole plan of one run as a plain value: what the supervisor performs and `--dry-run` prints.
+//
+// Pure: made from a Profile, HostFacts and the command line by make_vm_spec (plan.hpp), rendered by render_*.hpp. No
+// secret is ever in it: a model key is named by where it comes from.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace agentvm::vmspec {
+
+enum class Accelerator { kvm, tcg };
+enum class HypervisorKind { qemu, cloud_hypervisor };
+enum class GuestKind { host, nix };
+enum class WorkspaceMode { shared, read_only, review };
+enum class Egress { nat, proxy, none };
+
+/// How owners look through a share.
+enum class ShareOwner {
+  root,    ///< everything belongs to guest root (system trees)
+  caller,  ///< guest root and the agent both write; every file on the host belongs to owner_uid/owner_gid
+};
+
+/// A host directory the guest sees.
+struct ShareSpec {
+  std::string tag;          ///< virtiofs tag, [a-z0-9-], at most 36 bytes (virtio 1.2, 5.11.4)
+  std::string source;       ///< absolute host path
+  std::string mount_point;  ///< absolute guest path
+  bool read_only = true;
+  ShareOwner owner = ShareOwner::root;
+  bool operator==(const ShareSpec&) const = default;
+};
+
+/// Kernel, initramfs and how the guest is entered: data, whatever made it.
+struct GuestImage {
+  GuestKind kind = GuestKind::host;
+  std::string kernel;          ///< absolute path
+  std::string kernel_version;  ///< as in /lib/modules
+  std::string modules;         ///< directory of that version's modules; host guest
+  std::string initramfs;       ///< absolute path; empty until the image is built
+  std::string path;            ///< PATH inside
+  bool operator==(const GuestImage&) const = default;
+};
+
+/// A file made in the guest before anything runs (see guest::FileEntry).
+struct GuestFile {
+  std::string path;
+  std::string content = {};
+  std::string target = {};
+  unsigned mode = 0644;
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  bool directory = false;
+  bool operator==(const GuestFile&) const = default;
+};
+
+/// What runs: the agent or a command.
+struct AgentSpec {
+  std::string kind;               ///< codex | command
+  std::vector<std::string> argv;
+  std::map<std::string, std::string> env;
+  std::string cwd;
+  std::uint32_t uid = 1000;
+  std::uint32_t gid = 1000;
+  bool pty = false;
+  bool stdin_null = true;
+  std::int64_t timeout_ms = 0;    ///< 0: none
+  bool operator==(const AgentSpec&) const = default;
+};
+
+/// Where the model's key comes from; the key itself is read by the supervisor.
+struct KeySource {
+  enum class Kind { none, env, file, command } kind = Kind::none;
+  std::string name = {};                   ///< variable or absolute file path
+  std::vector<std::string> command = {};
+  bool operator==(const KeySource&) const = default;
+};
+
+struct ModelSpec {
+  std::string name;
+  std::string upstream;  ///< https://..., or http:// to a loopback address
+  KeySource key;
+  bool operator==(const ModelSpec&) const = default;
+};
+
+/// One MCP server on the host, and what the guest may ask of it.
+struct McpSpec {
+  std::string name;
+  std::vector<std::string> command;  ///< command[0] is an absolute host path
+  std::optional<std::vector<std::string>> tools_allow;  ///< nullopt: all but tools_deny
+  std::vector<std::string> tools_deny;
+  /// tool -> argument -> refused values
+  std::map<std::string, std::map<std::string, std::vector<std::string>>> arguments_deny;
+  bool operator==(const McpSpec&) const = default;
+};
+
+struct VmSpec {
+  std::string name;      ///< [a-z0-9][a-z0-9-]{0,40}
+  std::string uuid;      ///< RFC 4122, lower case; marks every process of the VM
+  std::string profile;   ///< the profile's name, for `ls`
+  unsigned vcpus = 1;
+  std::uint64_t memory_bytes = 0;
+  std::uint64_t disk_bytes = 0;  ///< limit of the guest's tmpfs root
+  HypervisorKind hypervisor = HypervisorKind::qemu;
+  Accelerator accelerator = Accelerator::tcg;
+  std::string connect;   ///< libvirt: "embed", "session", "system" or a URI
+  std::string emulator;  ///< absolute path of qemu-system-*
+  std::string virtiofsd; ///< absolute path
+  std::string bubblewrap;///< absolute path, "" when there is none
+  GuestImage image;
+  std::string hostname;
+  std::string machine_id;
+  std::uint32_t owner_uid = 0;  ///< to whom files written through `caller` shares belong on the host
+  std::uint32_t owner_gid = 0;
+  std::string workspace;        ///< absolute host path
+  WorkspaceMode workspace_mode = WorkspaceMode::shared;
+  std::vector<ShareSpec> shares;
+  std::vector<GuestFile> files;
+  AgentSpec agent;
+  std::optional<ModelSpec> model;
+  std::vector<McpSpec> mcp;
+  Egress egress = Egress::none;
+  bool keep = false;      ///< the VM stays when the agent has ended
+  bool detached = false;  ///< nobody owns it: it lives on without its caller
+  std::vector<std::string> notes;  ///< sentences for the banner: what was chosen or clamped, and why
+  bool operator==(const VmSpec&) const = default;
+};
+
+/// JSON both ways (spec.json, --dry-run). from_json throws Error naming the field.
+nlohmann::json to_json(const VmSpec& spec);
+VmSpec vm_spec_from_json(const nlohmann::json& json);
+
+}  // namespace agentvm::vmspec
