@@ -31,6 +31,8 @@ class [[nodiscard]] FileLock {
   static std::optional<FileLock> try_acquire(const std::string& path);
   /// Whether anybody (us included, through another descriptor) holds the lock; a missing file is not held.
   static bool is_held(const std::string& path);
+  /// Takes over a descriptor that holds the lock already: flock(2) belongs to the open file, so it survives exec.
+  static FileLock adopt(UniqueFd fd) noexcept { return FileLock(std::move(fd)); }
   int fd() const noexcept { return fd_.get(); }
 
  private:

@@ -2,6 +2,8 @@
 #include "base/process.hpp"
 
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -12,6 +14,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <sstream>
 
 #include "base/error.hpp"
@@ -48,6 +51,7 @@ struct ChildPlan {
   std::vector<int> inherit;  // sorted
   bool new_session;
   bool die_with_parent;
+  sock_fprog seccomp;  // len 0: none
   pid_t parent;
   int error_fd;
 };
@@ -105,6 +109,10 @@ void close_range_or_fail(unsigned first, unsigned last) noexcept {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   if (plan.directory != nullptr && chdir(plan.directory) < 0) fail_child(plan.error_fd);
+  if (plan.seccomp.len > 0 &&
+      (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &plan.seccomp) < 0)) {
+    fail_child(plan.error_fd);
+  }
   execve(plan.program, plan.argv, plan.envp);
   fail_child(plan.error_fd);
 }
@@ -211,6 +219,10 @@ ChildProcess spawn(const SpawnOptions& options) {
   close(pipe_fds[1]);
   if (!error_write) throw system_error(errno, "duplicating a descriptor");
 
+  // The kernel wants its own struct's alignment, which a string does not promise.
+  std::vector<sock_filter> filter(options.seccomp_filter.size() / sizeof(sock_filter));
+  std::memcpy(filter.data(), options.seccomp_filter.data(), filter.size() * sizeof(sock_filter));
+
   ChildPlan plan{program->c_str(),
                  argv.data(),
                  options.environment ? envp.data() : environ,
@@ -219,6 +231,7 @@ ChildProcess spawn(const SpawnOptions& options) {
                  options.inherit,
                  options.new_session,
                  options.die_with_parent,
+                 {static_cast<unsigned short>(filter.size()), filter.data()},
                  getpid(),
                  error_write.get()};
   std::sort(plan.inherit.begin(), plan.inherit.end());

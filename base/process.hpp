@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/unique_fd.hpp"
@@ -24,6 +25,9 @@ struct SpawnOptions {
   int stderr_fd = -1;                                                  ///< -1: /dev/null
   std::vector<int> inherit = {};                                       ///< descriptors kept under their own number
   bool new_session = false;                                            ///< setsid; else a process group of its own
+  /// A seccomp program (an array of struct sock_filter, as seccomp_export_bpf writes it) put on the child before exec,
+  /// with no_new_privs; borrowed. Empty: none.
+  std::string_view seccomp_filter = {};
   bool die_with_parent = true;  ///< PR_SET_PDEATHSIG SIGKILL: bound to the *thread* that spawns
 };
 

@@ -1,7 +1,9 @@
 // protocol.hpp - what the two worlds say to each other: paths, documents and limits of the two links.
 //
 // Control link: the host is the HTTP/2 client, agentvm-guest answers.
-//   POST /setup                   GuestSetup as JSON; 200 with SetupReply, or 500 with a sentence
+//   POST /setup                   GuestSetup as JSON; 200 with SetupReply, or 500 with a sentence. May be repeated:
+//   mounts
+//                                 already made stay, the list of services is replaced
 //   POST /processes               ProcessSpec as JSON; 200 with field process-id when started (the stream stays open;
 //   its
 //                                 trailers carry exit-code, and term-signal if killed), 404 not found, 403 not
@@ -13,10 +15,16 @@
 //   POST /processes/N/signal      {"signal":N}: to the foreground process group of a PTY, else to the process group
 //   POST /shutdown                sync, then power off; 200 comes first
 //   GET  /health                  {"uptime_ms":N}
+// A wrong document is answered 400, a number nobody has 404, a second reader of the same stream 409, too much of
+// anything 503; the body is always one sentence.
 // A process's output waits in its pipe until it is read; a process whose POST stream is reset is killed with its group.
+// The trailers come as soon as the process itself has ended. Its output streams end when the pipe does, or, when
+// children it left behind still hold the pipe, once nothing has come for 100 ms. Output nobody asks for is dropped 10 s
+// after the end.
 //
 // Service link: the guest is the client, the supervisor answers what the profile allows.
 //   POST /ready                   ReadyReport as JSON, once, first
+// The connections below are answered 200 before their first byte, or refused with another status and a sentence.
 //   POST /mcp/NAME                raw MCP lines both ways; half-close passes through
 //   POST /model                   one raw HTTP/1.1 connection to the model gateway
 //
@@ -99,6 +107,13 @@ struct ReadyReport {
   bool operator==(const ReadyReport&) const = default;
 };
 
+/// What /setup answers.
+struct SetupReply {
+  std::int64_t took_ms = 0;  ///< mounting and writing
+  std::int64_t done_ms = 0;  ///< CLOCK_BOOTTIME at its end
+  bool operator==(const SetupReply&) const = default;
+};
+
 /// Largest JSON document either side accepts, bytes.
 inline constexpr std::size_t max_document = std::size_t{16} << 20;
 
@@ -107,8 +122,10 @@ inline constexpr std::size_t max_document = std::size_t{16} << 20;
 nlohmann::json to_json(const GuestSetup& value);
 nlohmann::json to_json(const ProcessSpec& value);
 nlohmann::json to_json(const ReadyReport& value);
+nlohmann::json to_json(const SetupReply& value);
 GuestSetup guest_setup_from_json(const nlohmann::json& json);
 ProcessSpec process_spec_from_json(const nlohmann::json& json);
 ReadyReport ready_report_from_json(const nlohmann::json& json);
+SetupReply setup_reply_from_json(const nlohmann::json& json);
 
 }  // namespace agentvm::guest

@@ -14,13 +14,13 @@ namespace agentvm::hypervisor {
 
 /// Where this VM's things are on the host; all absolute, all made before boot().
 struct Paths {
-  std::string runtime_dir;       ///< private to the VM; a VMM may make files in it
-  std::string console_log;       ///< the guest's serial console is appended here
-  std::string control_socket;    ///< we listen here; the VMM connects the guest's control link to it
-  std::string services_socket;   ///< likewise, for the service link
+  std::string runtime_dir;      ///< private to the VM; a VMM may make files in it
+  std::string console_log;      ///< the guest's serial console is appended here
+  std::string control_socket;   ///< we listen here; the VMM connects the guest's control link to it
+  std::string services_socket;  ///< likewise, for the service link
   /// One socket per share, in the order of VmSpec::shares; a virtiofsd listens on each.
   std::vector<std::string> share_sockets;
-  std::string cache_dir;         ///< shared by all VMs of the user; may be used for what only speeds things up
+  std::string cache_dir;  ///< shared by all VMs of the user; may be used for what only speeds things up
 };
 
 /// Why a VM is no more.

@@ -30,8 +30,12 @@ struct VmPaths {
   std::string spec() const { return state_dir + "/spec.json"; }
   std::string state() const { return state_dir + "/state.json"; }
   std::string lock() const { return state_dir + "/lock"; }
-  std::string log(const std::string& source) const { return state_dir + "/" + source + ".log"; }      ///< supervisor, console, agent, virtiofsd, mcp-NAME
-  std::string journal(const std::string& what) const { return state_dir + "/" + what + ".jsonl"; }    ///< events, mcp, model
+  std::string log(const std::string& source) const {
+    return state_dir + "/" + source + ".log";
+  }  ///< supervisor, console, agent, virtiofsd, mcp-NAME
+  std::string journal(const std::string& what) const {
+    return state_dir + "/" + what + ".jsonl";
+  }  ///< events, mcp, model
   std::string supervisor_socket() const { return runtime_dir + "/sv.sock"; }
   std::string control_socket() const { return runtime_dir + "/ctl.sock"; }
   std::string services_socket() const { return runtime_dir + "/svc.sock"; }
@@ -43,22 +47,23 @@ void check_socket_paths(const VmPaths& paths);
 
 /// A process as it can be found again: a pid alone may be reused, a pid with its start time may not.
 struct ProcessRecord {
-  std::string role;               ///< supervisor, reaper, vmm, virtiofsd, mcp
+  std::string role;  ///< supervisor, reaper, vmm, virtiofsd, mcp
   int pid = 0;
-  std::uint64_t start_time = 0;   ///< field 22 of /proc/PID/stat, clock ticks
+  std::uint64_t start_time = 0;  ///< field 22 of /proc/PID/stat, clock ticks
 };
 std::uint64_t process_start_time(int pid) noexcept;  ///< 0: no such process
 
 /// state.json: written before each act, so that a later process can undo what a killed one did.
 struct VmState {
   std::string name, uuid;
-  std::string phase;              ///< starting, booting, ready, running, ended, stopping
-  std::string started;            ///< RFC 3339
+  std::string phase;    ///< starting, booting, ready, running, ended, stopping; stopped: orderly gone, kept to be read
+  std::string started;  ///< RFC 3339
   std::vector<ProcessRecord> processes;
-  int exit_code = -1;             ///< of the agent; -1: it has not ended
+  int exit_code = -1;  ///< of the agent; -1: it has not ended
 };
 void write_state(const VmPaths& paths, const VmState& state);
-std::optional<VmState> read_state(const VmPaths& paths);  ///< nullopt: none, or not readable as one
+std::optional<VmState> read_state(const VmPaths& paths);        ///< nullopt: none, or not readable as one
+std::optional<std::string> uuid_of_spec(const VmPaths& paths);  ///< the "uuid" of spec.json; nullopt: none readable
 
 /// The names of all VMs with a state or a runtime directory, sorted.
 std::vector<std::string> list_vms(const Roots& roots);

@@ -1,0 +1,23 @@
+// daemon.hpp - serves the two links until the VM is to end.
+#pragma once
+
+#include <future>
+#include <string>
+
+#include "guest/protocol.hpp"
+#include "guest/transport.hpp"
+
+namespace agentvm::guest {
+
+struct DaemonOptions {
+  Links links;
+  ReadyReport timings;  ///< what is known of the boot so far
+  bool init = false;    ///< PID 1: reaps everybody's children, and ends everybody
+  std::string services_socket = guest::services_socket;
+};
+
+/// Answers the control link, reports ready, offers the services. Returns why it ended: the host asked, a signal, the
+/// power button, or a lost link. By then what runs has been told to end and has had a second for it.
+std::string run_daemon(DaemonOptions options);
+
+}  // namespace agentvm::guest

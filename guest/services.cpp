@@ -1,0 +1,226 @@
+// services.cpp - connections of the guest's programs, joined to streams of the service link.
+#include "guest/services.hpp"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/write.hpp>
+#include <cerrno>
+#include <optional>
+#include <utility>
+
+#include "base/async_event.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/unix_socket.hpp"
+
+namespace agentvm::guest {
+
+namespace asio = boost::asio;
+using namespace asio::experimental::awaitable_operators;
+using link::StreamPtr;
+using Descriptor = asio::posix::stream_descriptor;
+
+namespace {
+
+constexpr std::size_t chunk_bytes = 64 * 1024;
+constexpr std::size_t max_name_bytes = 128;
+constexpr std::size_t max_refusal_bytes = 4096;
+/// Out of descriptors or memory: a pause lets connections end.
+constexpr std::chrono::milliseconds accept_pause{100};
+
+UniqueFd duplicate(int fd) {
+  UniqueFd copy(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+  if (!copy) throw system_error(errno, "duplicating a socket");
+  return copy;
+}
+
+/// A socket with an object for each direction, so that one can be given up while the other goes on.
+struct Socket {
+  Socket(const asio::any_io_executor& executor, UniqueFd fd)
+      : out(executor, duplicate(fd.get()).release()), in(executor, fd.release()) {}
+  Descriptor out;
+  Descriptor in;
+};
+
+std::string one_line(std::string text) {
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
+  return text;
+}
+
+asio::awaitable<void> send_to(Descriptor& out, std::string bytes) {
+  co_await asio::async_write(out, asio::buffer(bytes), asio::use_awaitable);
+}
+
+/// The service's bytes to the program, and their end.
+asio::awaitable<void> receive(link::Stream& stream, Descriptor& out) {
+  for (;;) {
+    std::string bytes = co_await stream.read();
+    if (bytes.empty()) break;
+    co_await send_to(out, std::move(bytes));
+  }
+  shutdown(out.native_handle(), SHUT_WR);
+}
+
+/// The program's bytes to the service, and their end.
+asio::awaitable<void> send(Descriptor& in, link::Stream& stream) {
+  std::vector<char> buffer(chunk_bytes);
+  for (;;) {
+    const auto [error, got] = co_await in.async_read_some(asio::buffer(buffer), asio::as_tuple(asio::use_awaitable));
+    if (error == asio::error::eof) break;
+    if (error) {
+      stream.reset();
+      co_return;
+    }
+    co_await stream.write(std::string(buffer.data(), got));
+  }
+  stream.finish();
+}
+
+/// Sends until the program is done or the service wants no more; a lost stream is the receiver's to report.
+asio::awaitable<void> send_while_wanted(Descriptor& in, link::Stream& stream) {
+  try {
+    co_await send(in, stream);
+  } catch (const Error&) {
+    co_return;
+  }
+  co_await stream.closed();
+}
+
+/// Both directions, until both are done.
+asio::awaitable<void> join(Socket& socket, link::Stream& stream) {
+  co_await (receive(stream, socket.out) && (send_while_wanted(socket.in, stream) || stream.closed()));
+}
+
+/// Like join, for a stream whose answer has not come: the program's bytes need not wait for it.
+asio::awaitable<void> receive_model(link::Stream& stream, Descriptor& out) {
+  const auto fields = co_await stream.response();
+  if (link::field(fields, ":status") == "200") {
+    co_await receive(stream, out);
+    co_return;
+  }
+  const std::string reason = one_line(co_await stream.read_all(max_refusal_bytes)) + "\n";
+  co_await send_to(out,
+                   "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: " +
+                       std::to_string(reason.size()) + "\r\n\r\n" + reason);
+  shutdown(out.native_handle(), SHUT_WR);
+}
+
+/// The line that names the service, and what was sent behind it.
+struct Greeting {
+  std::string name;
+  std::string rest;
+};
+
+asio::awaitable<std::optional<Greeting>> read_greeting(Descriptor& in) {
+  std::string text;
+  char buffer[max_name_bytes];
+  while (text.size() < max_name_bytes) {
+    const auto [error, got] = co_await in.async_read_some(asio::buffer(buffer), asio::as_tuple(asio::use_awaitable));
+    if (error) co_return std::nullopt;
+    text.append(buffer, got);
+    const std::size_t newline = text.find('\n');
+    if (newline != std::string::npos) co_return Greeting{text.substr(0, newline), text.substr(newline + 1)};
+  }
+  co_return std::nullopt;
+}
+
+}  // namespace
+
+void Services::serve_socket(const std::string& path) {
+  if (unlink(path.c_str()) < 0 && errno != ENOENT) throw system_error(errno, "replacing the socket " + path);
+  UniqueFd listener = listen_unix(path);
+  if (chmod(path.c_str(), 0666) < 0) throw system_error(errno, "opening the socket " + path + " to everybody");
+  asio::co_spawn(executor_, accept_loop(std::move(listener), &Services::named_connection), asio::detached);
+}
+
+void Services::serve_model(std::uint16_t port) {
+  if (ports_.contains(port)) return;
+  const std::string name = "127.0.0.1:" + std::to_string(port);
+  UniqueFd listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!listener) throw system_error(errno, "making a socket for " + name);
+  const int on = 1;
+  setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0 ||
+      listen(listener.get(), static_cast<int>(max_service_connections)) < 0) {
+    throw system_error(errno, "listening on " + name);
+  }
+  ports_.insert(port);
+  asio::co_spawn(executor_, accept_loop(std::move(listener), &Services::model_connection), asio::detached);
+}
+
+asio::awaitable<void> Services::accept_loop(UniqueFd listener, Connection connection) {
+  const auto keep = shared_from_this();
+  Descriptor ready(executor_, listener.release());
+  for (;;) {
+    const auto [error] = co_await ready.async_wait(Descriptor::wait_read, asio::as_tuple(asio::use_awaitable));
+    if (error) co_return;
+    UniqueFd fd(accept4(ready.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (fd && connections_ < max_service_connections) {
+      asio::co_spawn(executor_, count(connection, std::move(fd)), asio::detached);
+    } else if (!fd && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+      co_await sleep_for(accept_pause);
+    }
+  }
+}
+
+asio::awaitable<void> Services::count(Connection connection, UniqueFd fd) {
+  const auto keep = shared_from_this();
+  ++connections_;
+  try {
+    co_await (this->*connection)(std::move(fd));
+  } catch (const std::exception&) {
+    // Its program sees the connection closed; nobody else is concerned.
+  }
+  --connections_;
+}
+
+asio::awaitable<void> Services::named_connection(UniqueFd fd) {
+  Socket socket(executor_, std::move(fd));
+  auto first = co_await (read_greeting(socket.in) || sleep_for(service_name_deadline));
+  const auto* greeting = std::get_if<0>(&first);
+  if (greeting == nullptr || !*greeting) {
+    co_await send_to(socket.out, "error the name of a service and a newline must come first\n");
+    co_return;
+  }
+  const std::string name = (*greeting)->name;
+  if (!allowed_.contains(name)) {
+    co_await send_to(socket.out, "error this VM has no service named " + one_line(name) + "\n");
+    co_return;
+  }
+  const StreamPtr stream = link_->open("POST", "/" + name);
+  const auto fields = co_await stream->response();
+  if (link::field(fields, ":status") != "200") {
+    const std::string reason = co_await stream->read_all(max_refusal_bytes);
+    co_await send_to(socket.out, "error " + one_line(reason) + "\n");
+    co_return;
+  }
+  co_await send_to(socket.out, "ok\n");
+  if (!(*greeting)->rest.empty()) co_await stream->write((*greeting)->rest);
+  co_await join(socket, *stream);
+}
+
+asio::awaitable<void> Services::model_connection(UniqueFd fd) {
+  const int on = 1;
+  setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  Socket socket(executor_, std::move(fd));
+  const StreamPtr stream = link_->open("POST", "/model");
+  co_await (receive_model(*stream, socket.out) && (send_while_wanted(socket.in, *stream) || stream->closed()));
+}
+
+}  // namespace agentvm::guest

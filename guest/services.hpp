@@ -1,0 +1,53 @@
+// services.hpp - offers the host's services inside the guest: a unix socket for named ones, a TCP port for the model.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/link.hpp"
+#include "base/unique_fd.hpp"
+
+namespace agentvm::guest {
+
+/// Connections at once, of both kinds together.
+inline constexpr std::size_t max_service_connections = 64;
+/// How long a connection may take to say which service it wants.
+inline constexpr std::chrono::seconds service_name_deadline{5};
+
+/// Joins connections of the guest's programs to streams of the service link. Bytes pass untouched; half-close passes
+/// both ways; a slow reader slows its writer.
+class Services : public std::enable_shared_from_this<Services> {
+ public:
+  Services(boost::asio::any_io_executor executor, link::SessionPtr link)
+      : executor_(std::move(executor)), link_(std::move(link)) {}
+
+  /// Replaces the names that may be asked for; the host checks again.
+  void allow(const std::vector<std::string>& names) { allowed_ = {names.begin(), names.end()}; }
+  /// Listens on a unix socket that everybody in the guest may use (0666). Throws Error.
+  void serve_socket(const std::string& path);
+  /// Listens on 127.0.0.1:PORT; a second call with the same port does nothing. Throws Error.
+  void serve_model(std::uint16_t port);
+
+ private:
+  using Descriptor = boost::asio::posix::stream_descriptor;
+  using Connection = boost::asio::awaitable<void> (Services::*)(UniqueFd);
+  boost::asio::awaitable<void> accept_loop(UniqueFd listener, Connection connection);
+  boost::asio::awaitable<void> count(Connection connection, UniqueFd fd);
+  boost::asio::awaitable<void> named_connection(UniqueFd fd);
+  boost::asio::awaitable<void> model_connection(UniqueFd fd);
+
+  boost::asio::any_io_executor executor_;
+  link::SessionPtr link_;
+  std::set<std::string, std::less<>> allowed_;
+  std::size_t connections_ = 0;
+  std::set<std::uint16_t> ports_;
+};
+
+}  // namespace agentvm::guest

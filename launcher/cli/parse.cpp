@@ -1,0 +1,160 @@
+// parse.cpp - arguments to a value; wrong ones to one sentence with the nearest right one.
+#include "launcher/cli/parse.hpp"
+
+#include <CLI/App.hpp>
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "launcher/cli/completion.hpp"
+#include "launcher/cli/tree.hpp"
+#include "vmspec/problem.hpp"
+
+namespace agentvm::cli {
+
+using namespace commands;  // every name here is one of its structs
+
+namespace {
+
+Error usage(const std::string& path, const std::string& message, const std::string& hint) {
+  return Error("agentvm" + (path.empty() ? "" : " " + path) + ": " + message, hint, ExitCode::usage);
+}
+
+std::string help_hint(const std::string& path) {
+  return "See agentvm " + path + (path.empty() ? "" : " ") + "--help.";
+}
+
+std::string did_you_mean(const std::string& word, const std::vector<std::string>& known, const std::string& path) {
+  const std::vector<std::string_view> views(known.begin(), known.end());
+  if (const auto near = vmspec::nearest(word, views)) return "Did you mean '" + *near + "'?";
+  return help_hint(path);
+}
+
+std::vector<std::string> option_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  return names;
+}
+
+std::vector<std::string> verb_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(verb->get_name());
+  return names;
+}
+
+/// The chosen verb, and its path ("profile show").
+const CLI::App& chosen(const CLI::App& tree, std::string& path) {
+  const CLI::App* verb = &tree;
+  while (!verb->get_subcommands().empty()) {
+    verb = verb->get_subcommands().front();
+    path += (path.empty() ? "" : " ") + verb->get_name();
+  }
+  return *verb;
+}
+
+/// Complains about the first word that no option and no positional took.
+void check_extras(const CLI::App& verb, const std::string& path) {
+  const std::vector<std::string> extras = verb.remaining();
+  if (extras.empty()) return;
+  const auto dashed =
+      std::find_if(extras.begin(), extras.end(), [](const std::string& word) { return word[0] == '-'; });
+  if (dashed != extras.end()) {
+    const std::string name = dashed->substr(0, dashed->find('='));
+    throw usage(path, "unknown option '" + name + "'", did_you_mean(name, option_names(verb), path));
+  }
+  const std::vector<std::string> verbs = verb_names(verb);
+  if (!verbs.empty()) {
+    throw usage(path, "unknown verb '" + extras.front() + "'", did_you_mean(extras.front(), verbs, path));
+  }
+  throw usage(path, "unexpected argument '" + extras.front() + "'",
+              path == "exec"  ? "The command comes after --: agentvm exec NAME -- CMD..."
+              : path == "run" ? "The prompt comes after --: agentvm run [WORKSPACE] -- PROMPT..."
+                              : help_hint(path));
+}
+
+void check_run(const RunOptions& run) {
+  const bool words = !run.command && !run.arguments.empty();
+  const int prompts = (run.prompt ? 1 : 0) + (run.prompt_file.empty() ? 0 : 1) + (words ? 1 : 0);
+  if (prompts > 1) {
+    throw usage("run", "the prompt is given more than once", "Use one of -p, --prompt-file and the words after --.");
+  }
+  if (run.command && run.arguments.empty()) {
+    throw usage("run", "--command needs the command after --", "As in: agentvm run --command -- make test");
+  }
+  if (run.command && prompts > 0) {
+    throw usage("run", "a command takes no prompt", "Leave out --command, or -p and --prompt-file.");
+  }
+  if (run.prompt && run.prompt->empty()) throw usage("run", "the prompt is empty", help_hint("run"));
+}
+
+Verb verb_of(const CLI::App& tree, const std::string& path, Parsed& parsed) {
+  if (path == "run") return std::move(parsed.run);
+  if (path == "exec") return std::move(parsed.exec);
+  if (path == "shell") return std::move(parsed.shell);
+  if (path == "attach") return std::move(parsed.attach);
+  if (path == "ls") return std::move(parsed.list);
+  if (path == "inspect") return std::move(parsed.inspect);
+  if (path == "logs") return std::move(parsed.logs);
+  if (path == "stop") return std::move(parsed.stop);
+  if (path == "destroy") return std::move(parsed.destroy);
+  if (path == "gc") return std::move(parsed.gc);
+  if (path == "doctor") return std::move(parsed.doctor);
+  if (path == "profile list") return std::move(parsed.profile_list);
+  if (path == "profile show") return std::move(parsed.profile_show);
+  if (path == "profile check") return std::move(parsed.profile_check);
+  const std::string completion = "completion ";
+  if (path.rfind(completion, 0) == 0) return PrintText{completion_script(tree, path.substr(completion.size()))};
+  return PrintText{tree.help()};  // no verb, or `profile` and `completion` alone
+}
+
+/// CLI11's own words: "--deadline: could not convert..." in one line.
+std::string one_line(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  while (!text.empty() && text.back() == ' ') text.pop_back();
+  if (!text.empty() && text[0] >= 'A' && text[0] <= 'Z') text[0] = static_cast<char>(text[0] - 'A' + 'a');
+  return text;
+}
+
+}  // namespace
+
+Invocation parse(const std::vector<std::string>& arguments) {
+  Parsed parsed;
+  const auto tree = make_tree(parsed);
+  // What follows "--" is the guest's business: CLI11 never sees it.
+  const auto dashes = std::find(arguments.begin(), arguments.end(), "--");
+  std::vector<std::string> ours(arguments.begin(), dashes);
+  std::reverse(ours.begin(), ours.end());  // CLI11 takes them from the back
+  std::vector<std::string> rest;
+  if (dashes != arguments.end()) rest.assign(dashes + 1, arguments.end());
+
+  std::string path;
+  try {
+    tree->parse(ours);
+  } catch (const CLI::CallForHelp&) {
+    return {parsed.global, PrintText{tree->help()}};
+  } catch (const CLI::CallForVersion& version) {
+    return {parsed.global, PrintText{std::string(version.what()) + "\n"}};
+  } catch (const CLI::ParseError& error) {
+    const CLI::App& verb = chosen(*tree, path);
+    check_extras(verb, path);
+    throw usage(path, one_line(error.what()), help_hint(path));
+  }
+  const CLI::App& verb = chosen(*tree, path);
+  check_extras(verb, path);
+  if (path == "run") {
+    parsed.run.arguments = std::move(rest);
+    check_run(parsed.run);
+  } else if (path == "exec") {
+    if (rest.empty()) {
+      throw usage(path, "there is no command", "The command comes after --: agentvm exec NAME -- CMD...");
+    }
+    parsed.exec.command = std::move(rest);
+  } else if (dashes != arguments.end()) {
+    throw usage(path, "takes nothing after --", help_hint(path));
+  }
+  return {parsed.global, verb_of(*tree, path, parsed)};
+}
+
+}  // namespace agentvm::cli

@@ -1,0 +1,186 @@
+// tree.cpp - every verb but `run` with its options and examples.
+#include "launcher/cli/tree.hpp"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <string>
+
+namespace agentvm::cli {
+
+namespace {
+
+/// CLI11's help, with what follows "--" in the usage line and without its [SUBCOMMAND] jargon.
+class HelpFormatter final : public CLI::Formatter {
+ public:
+  HelpFormatter() {
+    column_width(34);
+    label("Options", "Options");
+    label("OPTIONS", "OPTIONS");
+    label("SUBCOMMAND", "VERB");
+    label("Subcommand", "Verb");
+    label("Subcommands", "Verbs");
+  }
+
+  std::string make_usage(const CLI::App* app, std::string name) const override {
+    std::string usage = CLI::Formatter::make_usage(app, std::move(name));
+    while (!usage.empty() && usage.back() == '\n') usage.pop_back();
+    if (app->get_name() == "run") usage += " [-- ARG...]";
+    if (app->get_name() == "exec") usage += " -- CMD [ARG...]";
+    return usage + "\n";
+  }
+};
+
+CLI::Option* vm_name(CLI::App* verb, std::string& name, const char* description = "the VM's name") {
+  return verb->add_option("name", name, description)->type_name("VM");
+}
+
+void add_exec(CLI::App& tree, commands::ExecOptions& options) {
+  CLI::App* verb = tree.add_subcommand("exec", "Run a command in a VM");
+  vm_name(verb, options.name)->required();
+  verb->add_flag("-t,--tty", options.tty, "with a terminal");
+  verb->add_option("-u,--user", options.user, "as root, or as a number (default: the agent)")->type_name("USER");
+  verb->add_option("-w,--workdir", options.directory, "in this directory (default: the workspace)")->type_name("PATH");
+  verb->add_option("-e,--env", options.environment, "with this variable (repeatable)")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
+  verb->footer(R"(stdin, stdout, stderr and the exit code are the command's; 126: cannot be started, 127: not found.
+
+Examples:
+  agentvm exec my-app -- cargo test
+  agentvm exec -t my-app -- htop
+  tar c . | agentvm exec my-app -- tar x -C /tmp)");
+}
+
+void add_shell_and_attach(CLI::App& tree, Parsed& parsed) {
+  CLI::App* shell = tree.add_subcommand("shell", "Open a login shell in a VM");
+  vm_name(shell, parsed.shell.name, "the VM's name (default: the current directory's VM, or the only one)");
+  shell->add_flag("--root", parsed.shell.root, "as root");
+  shell->footer("Examples:\n  agentvm shell\n  agentvm shell --root my-app");
+
+  CLI::App* attach = tree.add_subcommand("attach", "Join the agent of a running VM");
+  vm_name(attach, parsed.attach.name, "the VM's name (default: the current directory's VM, or the only one)");
+  attach->footer(
+      R"(Shows the last of the agent's output, then what comes. With a terminal, ctrl-p ctrl-q leaves and the agent
+works on; without one, ctrl-c does.
+
+Examples:
+  agentvm attach my-app)");
+}
+
+void add_views(CLI::App& tree, Parsed& parsed) {
+  CLI::App* list = tree.add_subcommand("ls", "List the VMs");
+  list->add_flag("--json", parsed.list.json, "as a JSON array");
+  list->add_flag("-q,--quiet", parsed.list.quiet, "names only");
+  list->footer("Examples:\n  agentvm ls\n  agentvm ls --json | jq '.[].workspace'");
+
+  CLI::App* inspect = tree.add_subcommand("inspect", "Show everything known about a VM, as JSON");
+  vm_name(inspect, parsed.inspect.name)->required();
+  inspect->footer("Examples:\n  agentvm inspect my-app | jq .status");
+
+  CLI::App* logs = tree.add_subcommand("logs", "Show what a VM has written");
+  vm_name(logs, parsed.logs.name, "the VM's name (default: the current directory's VM, or the only one)");
+  logs->add_flag("-f,--follow", parsed.logs.follow, "go on until the VM is gone");
+  logs->add_option("--source", parsed.logs.source, "whose words (default: agent)")
+      ->type_name("agent|console|supervisor|mcp|model|virtiofsd|events");
+  logs->footer("Examples:\n  agentvm logs -f my-app\n  agentvm logs --source console my-app");
+}
+
+void add_ends(CLI::App& tree, Parsed& parsed) {
+  CLI::App* stop =
+      tree.add_subcommand("stop", "End a VM in an orderly way: its agent, then the guest, then everything of it");
+  vm_name(stop, parsed.stop.name, "the VM's name (default: the current directory's VM, or the only one)");
+  stop->add_option("--deadline", parsed.stop.deadline_seconds, "seconds until it is killed (default: 10)")
+      ->type_name("SECONDS");
+  stop->footer(R"(A stopped VM cannot be started again. Of a VM made with --keep the logs stay until `agentvm destroy`.
+
+Examples:
+  agentvm stop my-app)");
+
+  CLI::App* destroy = tree.add_subcommand("destroy", "End VMs at once and remove everything of them");
+  destroy
+      ->add_option("name", parsed.destroy.names, "their names (default: the current directory's VM, or the only one)")
+      ->type_name("VM");
+  destroy->add_flag("--all", parsed.destroy.all, "every VM");
+  destroy->footer("Examples:\n  agentvm destroy\n  agentvm destroy my-app other-app\n  agentvm destroy --all");
+
+  CLI::App* gc = tree.add_subcommand("gc", "Remove what dead VMs have left, and unused images");
+  gc->add_flag("--dry-run", parsed.gc.dry_run, "only say what would be removed");
+  gc->add_flag("-q,--quiet", parsed.gc.quiet, "say nothing but failures");
+  gc->add_option("--vm", parsed.gc.vm, "only this VM")->type_name("VM")->group("");
+  gc->footer("Examples:\n  agentvm gc --dry-run");
+}
+
+void add_doctor(CLI::App& tree, commands::DoctorOptions& options) {
+  CLI::App* verb = tree.add_subcommand("doctor", "Check what this machine has and what is missing");
+  verb->add_flag("--json", options.json, "as a JSON array");
+  verb->footer("Exit code 1 when something required is missing.\n\nExamples:\n  agentvm doctor");
+}
+
+void add_profile(CLI::App& tree, Parsed& parsed) {
+  CLI::App* verb = tree.add_subcommand("profile", "List, show and check profiles");
+  verb->require_subcommand(0, 1);
+  CLI::App* list = verb->add_subcommand("list", "The profiles there are");
+  list->add_flag("--json", parsed.profile_list.json, "as a JSON array");
+  list->add_flag("-q,--quiet", parsed.profile_list.quiet, "names only");
+  list->footer("Examples:\n  agentvm profile list");
+  CLI::App* show = verb->add_subcommand("show", "A profile with all it extends, as TOML");
+  show->add_option("name", parsed.profile_show.name, "a name or a file (default: what `agentvm run` would take here)")
+      ->type_name("PROFILE");
+  show->add_flag("--origins", parsed.profile_show.origins, "with where each key was set");
+  add_profile_flags(*show, parsed.profile_show.overrides);
+  show->footer("Examples:\n  agentvm profile show rust\n  agentvm profile show --origins ./agentvm.toml");
+  CLI::App* check = verb->add_subcommand("check", "Check profiles; all mistakes at once");
+  check->add_option("name", parsed.profile_check.names, "names or files (default: what `agentvm run` would take here)")
+      ->type_name("PROFILE");
+  check->footer("Exit code 2 when there is a mistake.\n\nExamples:\n  agentvm profile check rust ./agentvm.toml");
+  verb->footer("Examples:\n  agentvm profile list\n  agentvm profile show rust");
+}
+
+void add_completion(CLI::App& tree) {
+  CLI::App* verb = tree.add_subcommand("completion", "Print a completion script for a shell");
+  verb->require_subcommand(0, 1);
+  for (const char* shell : {"bash", "zsh", "fish"}) {
+    verb->add_subcommand(shell, std::string("for ") + shell);
+  }
+  verb->footer(R"(Examples:
+  source <(agentvm completion bash)
+  agentvm completion zsh > "${fpath[1]}/_agentvm"
+  agentvm completion fish > ~/.config/fish/completions/agentvm.fish)");
+}
+
+/// Everywhere, so that `agentvm -v run` and `agentvm run -v` are the same. An unexpected word is kept, for parse.cpp to
+/// find the nearest right one.
+void add_common(CLI::App& app, commands::GlobalOptions& options) {
+  app.allow_extras();
+  app.set_help_flag("-h,--help", "show this help");
+  app.add_flag_callback(
+      "-v,--verbose", [&options] { ++options.verbosity; }, "say more on stderr");
+  app.add_flag("--no-color", options.no_color, "no colours (there are none but on a terminal)");
+  for (CLI::App* verb : app.get_subcommands({})) add_common(*verb, options);
+}
+
+}  // namespace
+
+std::unique_ptr<CLI::App> make_tree(Parsed& parsed) {
+  auto tree = std::make_unique<CLI::App>(
+      "agentvm gives a coding agent a whole machine, and nothing of yours but one directory", "agentvm");
+  tree->formatter(std::make_shared<HelpFormatter>());
+  tree->require_subcommand(0, 1);
+  add_run(*tree, parsed.run);
+  add_exec(*tree, parsed.exec);
+  add_shell_and_attach(*tree, parsed);
+  add_views(*tree, parsed);
+  add_ends(*tree, parsed);
+  add_doctor(*tree, parsed.doctor);
+  add_profile(*tree, parsed);
+  add_completion(*tree);
+  tree->set_version_flag("--version", "agentvm " AGENTVM_VERSION, "print the version");
+  add_common(*tree, parsed.global);
+  tree->footer(
+      "`agentvm VERB --help` has the options and examples of a verb.\n\nExamples:\n"
+      "  agentvm run --profile rust ./my-app -- fix the failing test\n  agentvm ls\n  agentvm destroy my-app");
+  return tree;
+}
+
+}  // namespace agentvm::cli

@@ -1,0 +1,68 @@
+// gc.cpp - agentvm gc: removes what dead VMs have left, and images nobody used lately.
+#include <chrono>
+
+#include "base/error.hpp"
+#include "launcher/commands/log.hpp"
+#include "launcher/commands/output.hpp"
+#include "launcher/commands/verbs.hpp"
+#include "launcher/commands/vm_lookup.hpp"
+#include "launcher/image/host_image.hpp"
+#include "launcher/state/reservation.hpp"
+
+namespace agentvm::commands {
+
+namespace {
+
+constexpr std::chrono::hours unused_image_age{24 * 30};
+
+class Collector {
+ public:
+  explicit Collector(const GcOptions& options) : options_(options) {}
+
+  void sweep(const state::VmPaths& paths) {
+    if (state::is_alive(paths) || is_kept(paths)) return;
+    const state::SweepResult result = state::sweep(paths, options_.dry_run);
+    for (const std::string& removed : result.removed) say("'" + paths.name + "': " + removed);
+    for (const std::string& failure : result.failed) {
+      log_error("'" + paths.name + "': " + failure, {});
+      failed_ = true;
+    }
+  }
+
+  void say(const std::string& what) {
+    ++count_;
+    if (!options_.quiet) print((options_.dry_run ? "would remove " : "removed ") + what + "\n");
+  }
+
+  int finish() const {
+    if (count_ == 0 && !failed_ && !options_.quiet) print_error("agentvm: nothing is left over\n");
+    return failed_ ? static_cast<int>(ExitCode::agentvm_failed) : 0;
+  }
+
+ private:
+  const GcOptions& options_;
+  unsigned count_ = 0;
+  bool failed_ = false;
+};
+
+}  // namespace
+
+int gc(const GcOptions& options, const Context& context) {
+  Collector collector(options);
+  if (!options.vm.empty()) {
+    collector.sweep(state::vm_paths(context.roots, options.vm));
+    return collector.finish();
+  }
+  for (const std::string& name : state::list_vms(context.roots)) {
+    collector.sweep(state::vm_paths(context.roots, name));
+  }
+  for (const std::string& directory : state::prune_unfinished(context.roots, options.dry_run)) {
+    collector.say("directory " + directory);
+  }
+  for (const std::string& image : image::prune_images(context.roots.cache, unused_image_age, options.dry_run)) {
+    collector.say("image " + image);
+  }
+  return collector.finish();
+}
+
+}  // namespace agentvm::commands

@@ -1,0 +1,125 @@
+// options.hpp - what was asked for on the command line, one plain struct per verb. launcher/cli fills them in.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace agentvm::commands {
+
+/// What every verb has.
+struct GlobalOptions {
+  int verbosity = 0;      ///< -v, counted
+  bool no_color = false;  ///< --no-color; colour is for terminals only anyway
+};
+
+/// A profile key set by a flag, in the order of the command line.
+struct Override {
+  std::string flag;  ///< as written, "--memory"; shown in problems
+  std::string key;   ///< dotted; a list's flag has KEY.add
+  std::vector<std::string> values;
+  bool operator==(const Override&) const = default;
+};
+
+struct RunOptions {
+  std::string workspace = ".";
+  std::string profile;  ///< "": what the workspace's agentvm.toml names, else default
+  std::string name;     ///< "": made from the workspace's
+  std::optional<std::string> prompt;
+  std::string prompt_file;             ///< "-": stdin
+  bool command = false;                ///< --command: `arguments` are run instead of the agent
+  std::vector<std::string> arguments;  ///< after "--"
+  bool detach = false;
+  bool keep = false;
+  bool json = false;
+  bool dry_run = false;
+  bool trust_workspace = false;  ///< take the keys of the workspace's agentvm.toml that reach outside the VM
+  std::optional<bool> tty;       ///< -t, --no-tty; nullopt: when stdin and stdout are terminals
+  std::string report_file;
+  std::vector<Override> overrides;
+};
+
+struct ExecOptions {
+  std::string name;
+  std::vector<std::string> command;
+  bool tty = false;
+  std::string user;                      ///< "": the agent's; "root" or UID
+  std::string directory;                 ///< "": the workspace
+  std::vector<std::string> environment;  ///< NAME=VALUE
+};
+
+struct ShellOptions {
+  std::string name;  ///< "": the VM of the current directory, or the only one
+  bool root = false;
+};
+
+struct AttachOptions {
+  std::string name;
+};
+
+struct ListOptions {
+  bool json = false;
+  bool quiet = false;  ///< names only
+};
+
+struct InspectOptions {
+  std::string name;
+};
+
+struct LogsOptions {
+  std::string name;
+  std::string source = "agent";
+  bool follow = false;
+};
+
+struct StopOptions {
+  std::string name;
+  unsigned deadline_seconds = 10;
+};
+
+struct DestroyOptions {
+  std::vector<std::string> names;
+  bool all = false;
+};
+
+struct GcOptions {
+  bool dry_run = false;
+  bool quiet = false;
+  std::string vm;  ///< only this one; what the reaper asks for
+};
+
+struct DoctorOptions {
+  bool json = false;
+};
+
+struct ProfileListOptions {
+  bool json = false;
+  bool quiet = false;
+};
+
+struct ProfileShowOptions {
+  std::string name;
+  bool origins = false;
+  std::vector<Override> overrides;
+};
+
+struct ProfileCheckOptions {
+  std::vector<std::string> names;
+};
+
+/// Text that is printed and nothing else: --help, --version, completion scripts.
+struct PrintText {
+  std::string text;
+};
+
+using Verb = std::variant<PrintText, RunOptions, ExecOptions, ShellOptions, AttachOptions, ListOptions, InspectOptions,
+                          LogsOptions, StopOptions, DestroyOptions, GcOptions, DoctorOptions, ProfileListOptions,
+                          ProfileShowOptions, ProfileCheckOptions>;
+
+struct Invocation {
+  GlobalOptions global;
+  Verb verb;
+};
+
+}  // namespace agentvm::commands

@@ -1,0 +1,36 @@
+// run.cpp - agentvm run: plan, show or start, stay with it.
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "launcher/commands/log.hpp"
+#include "launcher/commands/output.hpp"
+#include "launcher/commands/run_follow.hpp"
+#include "launcher/commands/run_plan.hpp"
+#include "launcher/commands/run_start.hpp"
+#include "launcher/commands/run_text.hpp"
+#include "launcher/commands/verbs.hpp"
+#include "vmspec/vm_spec.hpp"
+
+namespace agentvm::commands {
+
+int run(const RunOptions& options, const Context& context) {
+  const RunPlan plan(options, context);
+  if (options.dry_run) {
+    const vmspec::VmSpec spec = plan.for_name(choose_name(context.roots, options.name, plan.workspace()));
+    if (options.json) {
+      print_json(vmspec::to_json(spec));
+    } else {
+      print(plan_text(spec));
+    }
+    return 0;
+  }
+  sweep_dead(context.roots);
+  StartedVm vm = start_vm(context.roots, options.name, plan.workspace(),
+                          [&](const std::string& name) { return plan.for_name(name); });
+  log_debug("the supervisor is started");
+  if (!options.json) print_error(banner(vm.spec));
+  return follow_run(std::move(vm), {.detach = options.detach, .json = options.json}, context);
+}
+
+}  // namespace agentvm::commands

@@ -1,0 +1,36 @@
+// run_plan.hpp - from `agentvm run`'s options to the plan of a run.
+#pragma once
+
+#include <string>
+
+#include "launcher/commands/context.hpp"
+#include "launcher/commands/options.hpp"
+#include "vmspec/plan.hpp"
+#include "vmspec/profile.hpp"
+
+namespace agentvm::commands {
+
+/// Looks at everything once; then plans for any name, as often as a name turns out to be taken.
+class RunPlan {
+ public:
+  /// Throws Error: about the workspace, the prompt, or all mistakes of the profile at once.
+  RunPlan(const RunOptions& options, const Context& context);
+
+  /// Throws an Error with all that stands against the run.
+  vmspec::VmSpec for_name(const std::string& name) const;
+  const std::string& workspace() const noexcept { return workspace_; }
+
+ private:
+  vmspec::RunRequest request_;
+  std::string workspace_;
+  std::string report_file_;
+  std::int64_t started_unix_ms_;
+  vmspec::Profile profile_;
+  vmspec::HostFacts facts_;
+};
+
+/// The profile for a workspace ("": none) with the overrides of the command line. Throws all its mistakes at once.
+vmspec::Profile load_profile(const std::string& name, const std::string& workspace,
+                             const std::vector<Override>& overrides);
+
+}  // namespace agentvm::commands

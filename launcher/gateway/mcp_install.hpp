@@ -1,0 +1,28 @@
+// mcp_install.hpp - what of the host an MCP server's program needs to run: itself, its interpreter, its environment.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace agentvm::gateway {
+
+/// Paths outside /usr that the sandbox shows read-only; /usr is there anyway.
+struct McpInstall {
+  std::vector<std::string> command;      ///< as configured; command[0] is what runs inside
+  std::vector<std::string> directories;  ///< real paths, shown with all that is below
+  std::vector<std::string> files;        ///< real paths, shown alone
+  std::vector<std::pair<std::string, std::string>> links;  ///< symlinks passed on the way: path, target
+  std::vector<std::string> path;         ///< directories put before PATH, for an interpreter that is found by name
+  bool nix_store = false;                ///< the server lives in /nix/store
+};
+
+/// Follows the program: symlinks, "#!" lines (also by env, and pip's way round long ones), a virtual environment's
+/// pyvenv.cfg and Python, npm's node_modules. A directory is shown only when it is such an installation or lies
+/// outside every home; never a home, / or anything above them, and nothing in or above `workspace` ("": none), which
+/// the guest can write to. Throws Error when the program is missing or would need such a directory.
+McpInstall inspect_mcp_install(const std::vector<std::string>& command, const std::string& home,
+                               const std::string& workspace);
+
+}  // namespace agentvm::gateway

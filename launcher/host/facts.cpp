@@ -1,0 +1,84 @@
+// facts.cpp - gathers what the planner asks about.
+#include "launcher/host/facts.hpp"
+
+#include <sched.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "launcher/host/codex.hpp"
+#include "launcher/host/kernels.hpp"
+#include "launcher/host/kvm.hpp"
+#include "launcher/host/own_program.hpp"
+#include "launcher/host/path_facts.hpp"
+#include "launcher/host/programs.hpp"
+
+namespace agentvm::host {
+
+namespace {
+
+/// The CPUs this process may use, which in a container or under taskset are fewer than the machine has.
+unsigned usable_cpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) < 0) {
+    // More CPUs than a cpu_set_t holds: the machine is large, and a VM takes at most 256 of them.
+    return static_cast<unsigned>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
+  }
+  return static_cast<unsigned>(std::max(1, CPU_COUNT(&set)));
+}
+
+std::uint64_t memory_bytes() {
+  const long pages = sysconf(_SC_PHYS_PAGES);
+  const long page_size = sysconf(_SC_PAGESIZE);
+  return pages > 0 && page_size > 0 ? static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page_size) : 0;
+}
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr ? value : "";
+}
+
+}  // namespace
+
+vmspec::HostFacts gather_facts(const vmspec::NeededFacts& needed, const state::Roots& roots,
+                               const std::string& workspace) {
+  vmspec::HostFacts facts;
+  facts.cpus = usable_cpus();
+  facts.memory_bytes = memory_bytes();
+  const KvmProbe kvm = probe_kvm();
+  facts.kvm = kvm.works;
+  facts.kvm_reason = kvm.reason;
+  facts.uid = geteuid();
+  facts.gid = getegid();
+  facts.home = home_directory();
+  facts.path = variable("PATH");
+  facts.programs = find_tools(roots.cache);
+  facts.kernels = find_kernels(roots.cache);
+  if (!needed.agent_package.empty()) facts.codex = find_codex(needed.agent_package, roots.cache);
+  facts.agentvm_guest = find_own_program("agentvm-guest").value_or("");
+  for (const std::string& name : needed.programs) {
+    if (name.find('/') != std::string::npos) {
+      const std::string path = expand_home(name);
+      if (path.front() == '/' && access(path.c_str(), X_OK) == 0) facts.found.emplace(name, path);
+    } else if (auto path = find_tool(name, roots.cache)) {
+      facts.found.emplace(name, std::move(*path));
+    }
+  }
+  for (const std::string& path : needed.paths) {
+    if (auto found = path_facts(path)) facts.paths.emplace(path, std::move(*found));
+  }
+  for (const std::string& name : needed.environment) {
+    if (const char* value = std::getenv(name.c_str())) facts.environment.emplace(name, value);
+  }
+  struct stat info {};
+  if (stat(workspace.c_str(), &info) == 0) {
+    facts.workspace_uid = info.st_uid;
+    facts.workspace_gid = info.st_gid;
+  }
+  return facts;
+}
+
+}  // namespace agentvm::host

@@ -1,0 +1,92 @@
+// programs.cpp - looks programs up, in the order that programs.hpp gives.
+#include "launcher/host/programs.hpp"
+
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <cctype>
+#include <cstdlib>
+#include <sstream>
+#include <vector>
+
+#include "launcher/host/version_cache.hpp"
+
+namespace agentvm::host {
+
+namespace {
+
+bool startable(const std::string& path) {
+  struct stat info {};
+  return access(path.c_str(), X_OK) == 0 && stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
+}
+
+std::vector<std::string> path_directories() {
+  std::vector<std::string> directories;
+  const char* variable = std::getenv("PATH");
+  std::istringstream parts(variable != nullptr ? variable : "/usr/local/bin:/usr/bin:/bin");
+  for (std::string directory; std::getline(parts, directory, ':');) {
+    // A relative entry would make the answer depend on where we stand.
+    if (!directory.empty() && directory.front() == '/') directories.push_back(directory);
+  }
+  return directories;
+}
+
+std::vector<std::string> file_names(const std::string& name) {
+  if (name != "qemu") return {name};
+  utsname machine{};
+  uname(&machine);
+  // qemu-kvm is what Red Hat's distributions have, in /usr/libexec.
+  return {std::string("qemu-system-") + machine.machine, "qemu-kvm"};
+}
+
+bool good_enough(const std::string& name, const std::string& path, const std::string& cache_dir) {
+  if (name != "virtiofsd") return true;
+  const std::string line = version_line(path, cache_dir);
+  // "virtiofsd 1.14.0" is the Rust one; QEMU's own says "virtiofsd version 7.2.22".
+  return line.find("version") == std::string::npos &&
+         version_at_least(version_number(line), std::string(oldest_virtiofsd));
+}
+
+}  // namespace
+
+std::string tool_variable(std::string_view name) {
+  std::string variable = "AGENTVM_";
+  for (const char c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    variable += std::isalnum(byte) != 0 ? static_cast<char>(std::toupper(byte)) : '_';
+  }
+  return variable;
+}
+
+std::optional<std::string> find_tool(const std::string& name, const std::string& cache_dir) {
+  const char* given = std::getenv(tool_variable(name).c_str());
+  if (given != nullptr && given[0] != '\0') {
+    if (given[0] == '/' && startable(given)) return given;
+    return std::nullopt;
+  }
+  std::vector<std::string> directories = path_directories();
+  for (const char* usual :
+       {"/usr/sbin", "/sbin", "/usr/libexec", "/usr/lib/qemu", "/usr/lib/virtiofsd", "/run/current-system/sw/bin"}) {
+    directories.emplace_back(usual);
+  }
+  directories.push_back(cache_dir + "/tools/bin");
+  directories.push_back(cache_dir + "/tools/" + name + "/bin");
+  for (const std::string& directory : directories) {
+    for (const std::string& file : file_names(name)) {
+      std::string path = directory + "/" + file;
+      if (startable(path) && good_enough(name, path, cache_dir)) return path;
+    }
+  }
+  return std::nullopt;
+}
+
+std::map<std::string, std::string> find_tools(const std::string& cache_dir) {
+  std::map<std::string, std::string> found;
+  for (const char* name : {"qemu", "virtiofsd", "bwrap", "sudo", "cloud-hypervisor", "nix", "git", "python3"}) {
+    if (auto path = find_tool(name, cache_dir)) found.emplace(name, std::move(*path));
+  }
+  return found;
+}
+
+}  // namespace agentvm::host

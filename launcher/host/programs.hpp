@@ -1,0 +1,26 @@
+// programs.hpp - where the programs of the host are that a VM is made of.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace agentvm::host {
+
+/// Oldest virtiofsd with id translation (--translate-uid); the C one of QEMU before 8.0 has another command line.
+inline constexpr std::string_view oldest_virtiofsd = "1.13";
+
+/// Finds a program by its short name: AGENTVM_<NAME> if set (an absolute path; one that cannot be started is "not
+/// found", never replaced by another), PATH, the places distributions use (/usr/libexec, /usr/lib/qemu, ...), then
+/// CACHE/tools/bin and CACHE/tools/NAME/bin. "qemu" is qemu-system-<this machine>; a virtiofsd that is too old is
+/// passed over.
+std::optional<std::string> find_tool(const std::string& name, const std::string& cache_dir);
+
+/// All that a plan may need and that are there: qemu, virtiofsd, bwrap, sudo, cloud-hypervisor, nix, git, python3.
+std::map<std::string, std::string> find_tools(const std::string& cache_dir);
+
+/// "AGENTVM_CLOUD_HYPERVISOR" for "cloud-hypervisor".
+std::string tool_variable(std::string_view name);
+
+}  // namespace agentvm::host

@@ -1,0 +1,150 @@
+// host_image.cpp - puts an initramfs together, once per content.
+#include "launcher/image/host_image.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <openssl/evp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <ctime>
+#include <filesystem>
+#include <memory>
+#include <set>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "launcher/image/cpio.hpp"
+#include "launcher/image/etc_skeleton.hpp"
+#include "launcher/image/kernel_modules.hpp"
+
+namespace agentvm::image {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Part of every hash: raised when the same inputs would give another archive.
+constexpr char format_version[] = "agentvm host image 1";
+constexpr char image_name[] = "initramfs.cpio";
+
+/// SHA-256 (FIPS 180-4) of lines, in hexadecimal.
+class Fingerprint {
+ public:
+  Fingerprint() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
+    if (!context_ || EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) != 1)
+      throw Error("SHA-256 is not available");
+  }
+  void line(const std::string& text) {
+    const std::string terminated = text + '\0';
+    if (EVP_DigestUpdate(context_.get(), terminated.data(), terminated.size()) != 1) throw Error("SHA-256 failed");
+  }
+  /// A file by what changes whenever its content may have changed.
+  void file(const std::string& path) {
+    struct stat info {};
+    if (stat(path.c_str(), &info) < 0) throw system_error(errno, "reading " + path);
+    line(fmt::format("{} {} {} {} {}.{}", path, info.st_dev, info.st_ino, info.st_size, info.st_mtim.tv_sec,
+                     info.st_mtim.tv_nsec));
+  }
+  std::string hex() {
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    if (EVP_DigestFinal_ex(context_.get(), digest, &size) != 1) throw Error("SHA-256 failed");
+    std::string text;
+    for (unsigned i = 0; i < size; ++i) text += fmt::format("{:02x}", digest[i]);
+    return text;
+  }
+
+ private:
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
+};
+
+std::string images_dir(const std::string& cache_dir) {
+  return cache_dir + "/images";
+}
+
+/// The archive, in memory: a few megabytes.
+std::string make_archive(const HostImageRequest& request, const std::vector<std::string>& modules,
+                         const std::vector<EtcEntry>& etc) {
+  CpioArchive archive;
+  // The kernel opens /dev/console for init before anything is mounted; devtmpfs brings the node itself.
+  for (const char* directory : {"dev", "proc", "sys", "run", "modules", "etc"}) archive.add_directory(directory, 0755);
+  archive.add_file("init", 0755, read_file(request.agentvm_guest));
+  std::string list;
+  std::set<std::string> used;
+  for (const std::string& module : modules) {
+    const std::string name = module.substr(module.rfind('/') + 1);
+    if (!used.insert(name).second) continue;
+    archive.add_file("modules/" + name, 0644, read_file(request.modules + "/" + module));
+    list += "/modules/" + name + "\n";
+  }
+  archive.add_file("modules.list", 0644, list);
+  for (const EtcEntry& entry : etc) {
+    const std::string name = "etc/" + entry.name;
+    if (entry.kind == EtcEntry::Kind::directory) {
+      archive.add_directory(name, entry.permissions);
+    } else if (entry.kind == EtcEntry::Kind::link) {
+      archive.add_link(name, entry.target);
+    } else if (const auto content = read_file_if_exists(request.etc + "/" + entry.name)) {
+      archive.add_file(name, entry.permissions, *content);
+    }
+  }
+  return archive.finish();
+}
+
+}  // namespace
+
+std::string build_host_initramfs(const HostImageRequest& request) {
+  const std::vector<std::string> modules = needed_modules(request.modules);
+  const std::vector<EtcEntry> etc = etc_skeleton(request.etc);
+  Fingerprint fingerprint;
+  fingerprint.line(format_version);
+  fingerprint.file(request.agentvm_guest);
+  for (const std::string& module : modules) fingerprint.file(request.modules + "/" + module);
+  for (const EtcEntry& entry : etc) {
+    fingerprint.line(
+        fmt::format("{} {} {:o} {}", static_cast<int>(entry.kind), entry.name, entry.permissions, entry.identity));
+  }
+  const std::string directory = images_dir(request.cache_dir) + "/" + fingerprint.hex();
+  std::string path = directory + "/" + image_name;
+  // The directory's time of use, for prune_images; a missing one is made below.
+  if (access(path.c_str(), R_OK) == 0) {
+    utimensat(AT_FDCWD, directory.c_str(), nullptr, 0);
+    return path;
+  }
+  make_directories(directory);
+  try {
+    write_file_atomic(path, make_archive(request, modules, etc), 0600);
+  } catch (const Error& error) {
+    rmdir(directory.c_str());  // fails, as it should, when another process has finished the same image
+    throw Error(error.what(), "The image is made below " + images_dir(request.cache_dir) +
+                                  "; free some space there or set XDG_CACHE_HOME to another disk.");
+  }
+  return path;
+}
+
+std::vector<std::string> prune_images(const std::string& cache_dir, std::chrono::hours age, bool dry_run) {
+  struct Candidate {
+    std::string path;
+    std::time_t used;
+  };
+  std::vector<Candidate> images;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(images_dir(cache_dir), ignored)) {
+    struct stat info {};
+    if (stat(entry.path().c_str(), &info) == 0 && S_ISDIR(info.st_mode))
+      images.push_back({entry.path(), info.st_mtime});
+  }
+  std::sort(images.begin(), images.end(), [](const auto& a, const auto& b) { return a.used > b.used; });
+  const std::time_t oldest = std::time(nullptr) - std::chrono::duration_cast<std::chrono::seconds>(age).count();
+  std::vector<std::string> removed;
+  for (std::size_t index = 1; index < images.size(); ++index) {
+    if (images[index].used >= oldest) continue;
+    if (dry_run || remove_tree(images[index].path).empty()) removed.push_back(images[index].path);
+  }
+  return removed;
+}
+
+}  // namespace agentvm::image

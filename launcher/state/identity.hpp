@@ -1,0 +1,13 @@
+// identity.hpp - fresh random identities of a VM.
+#pragma once
+
+#include <string>
+
+namespace agentvm::state {
+
+/// A random UUID (RFC 4122, version 4), lower case, from getrandom(2).
+std::string random_uuid();
+/// 32 hex digits, as in /etc/machine-id.
+std::string random_machine_id();
+
+}  // namespace agentvm::state

@@ -1,0 +1,70 @@
+// main.cpp - agentvm-supervisor STATE_DIR: started by `agentvm run`, with the caller's connection as descriptor 3 and
+// the VM's lock as descriptor 4.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/unix_socket.hpp"
+#include "launcher/host/own_program.hpp"
+#include "launcher/supervisor/api.hpp"
+#include "launcher/supervisor/supervisor.hpp"
+
+namespace {
+
+using namespace agentvm;
+
+/// A descriptor we were started with, or none.
+UniqueFd inherited(int fd) {
+  if (fcntl(fd, F_GETFD) < 0) return UniqueFd();
+  set_cloexec(fd, true);
+  return UniqueFd(fd);
+}
+
+void run(const std::string& state_dir) {
+  const std::string text = read_file(state_dir + "/spec.json");
+  supervisor::SupervisorOptions options{
+      .spec = vmspec::vm_spec_from_json(nlohmann::json::parse(text)),
+      .roots = state::user_roots(),
+      .paths = {},
+      .lock = FileLock::adopt(inherited(supervisor::lock_fd)),
+      .owner = inherited(supervisor::owner_fd),
+      .agentvm = host::own_program("agentvm"),
+      .reaper = host::own_program("agentvm-reaper"),
+  };
+  options.paths = state::vm_paths(options.roots, options.spec.name);
+  if (options.paths.state_dir != state_dir) {
+    throw Error(
+        fmt::format("{} is not where the VM {} belongs ({})", state_dir, options.spec.name, options.paths.state_dir));
+  }
+  supervisor::supervise(std::move(options));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGHUP, SIG_IGN);
+  spdlog::set_default_logger(spdlog::stderr_logger_st("supervisor"));
+  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
+  if (argc != 2) {
+    std::fputs("agentvm-supervisor is started by `agentvm run`\n", stderr);
+    return static_cast<int>(agentvm::ExitCode::usage);
+  }
+  try {
+    run(argv[1]);
+    return 0;
+  } catch (const agentvm::Error& error) {
+    spdlog::critical("{}{}{}", error.what(), error.hint().empty() ? "" : " ", error.hint());
+    return static_cast<int>(error.code());
+  } catch (const std::exception& error) {
+    spdlog::critical("{}", error.what());
+    return static_cast<int>(agentvm::ExitCode::agentvm_failed);
+  }
+}

@@ -1,0 +1,1 @@
+"""Says how fast a web server answers, from its access log."""

@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+# layering_test.py - the layering check finds what it is there for: a tree with one mistake of each kind.
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+CHECKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "layering.py")
+
+
+def header(path, *lines):
+    return "\n".join([f"// {os.path.basename(path)} - a file of the test.", "#pragma once", *lines]) + "\n"
+
+
+class Layering(unittest.TestCase):
+    def check(self, files):
+        """Runs the checker over a tree of {path: text}; returns (exit code, output)."""
+        with tempfile.TemporaryDirectory() as root:
+            for path, text in files.items():
+                os.makedirs(os.path.join(root, os.path.dirname(path)), exist_ok=True)
+                with open(os.path.join(root, path), "w", encoding="utf-8") as file:
+                    file.write(text)
+            done = subprocess.run([sys.executable, CHECKER, root], stdout=subprocess.PIPE, text=True, check=False)
+            return done.returncode, done.stdout
+
+    def refused(self, path, include):
+        code, output = self.check({path: header(path, f"#include {include}")})
+        self.assertEqual(code, 1, f"{path} may include {include}")
+        self.assertIn(f"{path}:3: ", output)
+
+    def accepted(self, path, include):
+        code, output = self.check({path: header(path, f"#include {include}")})
+        self.assertEqual(code, 0, output)
+
+    def test_includes_against_the_direction(self):
+        self.refused("base/a.hpp", '"vmspec/profile.hpp"')
+        self.refused("vmspec/a.hpp", '"network/plan/address.hpp"')
+        self.refused("vmspec/a.hpp", '"base/file.hpp"')
+        self.refused("network/apply/a.hpp", '"launcher/state/roots.hpp"')
+        self.refused("guest/a.hpp", '"vmspec/profile.hpp"')
+        self.refused("launcher/commands/a.hpp", '"guest/pty.hpp"')
+        self.refused("launcher/commands/a.hpp", '"tests/unit/helper.hpp"')
+        self.refused("launcher/cli/a.hpp", '"launcher/supervisor/life.hpp"')
+
+    def test_includes_along_the_direction(self):
+        self.accepted("vmspec/a.hpp", '"base/error.hpp"')
+        self.accepted("launcher/commands/a.hpp", '"guest/protocol.hpp"')
+        self.accepted("launcher/commands/a.hpp", '"network/plan/address.hpp"')
+        self.accepted("tests/unit/a.hpp", '"launcher/supervisor/life.hpp"')
+        self.accepted("base/a.hpp", "<unistd.h>")
+
+    def test_pure_folders_see_no_system(self):
+        for name in ("unistd.h", "fcntl.h", "sys/stat.h", "netlink/netlink.h", "filesystem", "fstream", "chrono",
+                     "random", "spdlog/spdlog.h", "boost/asio/io_context.hpp"):
+            self.refused("vmspec/a.hpp", f"<{name}>")
+            self.refused("network/plan/a.hpp", f"<{name}>")
+
+    def test_an_include_without_its_folder(self):
+        self.refused("base/a.hpp", '"error.hpp"')
+
+    def test_the_first_line_names_the_file(self):
+        code, output = self.check({"base/a.cpp": "// b.cpp - the name of another file.\n"})
+        self.assertEqual(code, 1)
+        self.assertIn("base/a.cpp:1: ", output)
+
+    def test_a_file_that_is_too_long(self):
+        code, output = self.check({"base/a.cpp": "// a.cpp - a file of the test.\n" + "\n" * 500})
+        self.assertEqual(code, 1)
+        self.assertIn("501 lines", output)
+
+    def test_an_empty_tree_is_not_a_clean_one(self):
+        self.assertEqual(self.check({})[0], 1)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,3 @@
+set(UNIT_SOURCES_gateway http_reader_test.cpp key_test.cpp model_gateway_test.cpp model_http_test.cpp
+  sse_observer_test.cpp upstream_url_test.cpp)
+set(UNIT_LIBS_gateway agentvm_gateway nlohmann_json::nlohmann_json fmt::fmt OpenSSL::SSL)

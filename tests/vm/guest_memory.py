@@ -1,0 +1,20 @@
+# guest_memory.py - looks for bytes in a guest's memory, from the host: all of its RAM is one memory file of QEMU.
+import mmap
+import os
+import re
+
+
+def search(qemu_pid, needle):
+    """How often the bytes stand in the guest's RAM. Fails when the RAM cannot be found."""
+    directory = f"/proc/{qemu_pid}/fd"
+    found, memories = 0, 0
+    for number in os.listdir(directory):
+        path = f"{directory}/{number}"
+        if not os.readlink(path).startswith("/memfd:memory-backend"):
+            continue
+        memories += 1
+        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as memory:
+            found += sum(1 for _ in re.finditer(re.escape(needle), memory))
+    if memories == 0:
+        raise AssertionError(f"QEMU ({qemu_pid}) has no memory file: {[os.readlink(f'{directory}/{n}') for n in os.listdir(directory)]}")
+    return found

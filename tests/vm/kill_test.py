@@ -1,0 +1,114 @@
+# kill_test.py - SIGKILL of every program of a VM at three moments: nothing is left, and the VM beside it notices nothing.
+import threading
+
+import harness
+from harness import VmTestCase, small
+
+CLI, SUPERVISOR, QEMU, VIRTIOFSD, REAPER = "agentvm", "agentvm-supervisor", "qemu-system", "virtiofsd", "agentvm-reaper"
+
+
+class Kill(VmTestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        run = cls.sandbox.run(*small("--name", "beside", "--detach"), cls.sandbox.workspace, "--command", "--", "sleep", "3600")
+        if run.code != 0:
+            raise AssertionError(f"the VM beside did not start: {run}")
+        cls.beside = cls.sandbox.vm("beside").wait_known()
+        cls.life_of_beside = cls.vital_signs()
+
+    @classmethod
+    def vital_signs(cls):
+        """What changes when a VM or any of its programs is another one than before."""
+        probe = cls.sandbox.run("exec", "beside", "--", "sh", "-c",
+                                "cat /proc/sys/kernel/random/boot_id; pgrep -o -x sleep; touch /workspace/alive")
+        if probe.code != 0:
+            raise AssertionError(f"the VM beside does not answer: {probe}")
+        programs = sorted((process.pid, process.program) for process in cls.beside.processes()
+                          if process.program.startswith((SUPERVISOR, QEMU, VIRTIOFSD, REAPER)))
+        return probe.stdout, programs
+
+    def kill_at(self, moment, victims, failures):
+        """One VM, one kill; what goes wrong is added to `failures`, for it runs on a thread."""
+        name = f"{'-'.join(victims)}-{moment}".replace("_", "-").replace("agentvm-", "").replace("agentvm", "cli")[:30]
+        try:
+            self.one_kill(name, moment, victims)
+        except AssertionError as error:
+            failures.append(f"{name}: {error}")
+
+    def one_kill(self, name, moment, victims):
+        running = self.sandbox.start(*small("--name", name, "--json"), self.sandbox.workspace, "--command", "--", "sh", "-c",
+                                     "echo agent-works; exec sleep 3600")
+        vm = self.sandbox.vm(name).wait_known()
+        if moment == "ready":
+            running.wait_event("ready")
+        elif moment == "running":
+            running.wait_event("agent-started")
+            self.assertEqual(self.sandbox.run("exec", name, "--", "true").code, 0, "the agent runs and exec works")
+        targets = []
+        for victim in victims:
+            if victim == CLI:
+                vm.wait_for(SUPERVISOR)
+                running.process.kill()
+            else:
+                vm.wait_for(victim)
+                targets += vm.find(victim)
+        for target in targets:
+            target.kill()
+        result = running.finish(30)
+        if victims != (CLI,):
+            self.assertEqual(result.code, 125, result)
+            complaint = harness.sentences(result)
+            self.assertTrue(complaint, f"no word about the failure: {result}")
+        swept = self.sandbox.assert_nothing_left(vm, gc=True)
+        print(f"{name}: {'gc had to remove: ' + swept.stdout.strip() if swept.stdout.strip() else 'clean by itself'}")
+
+    def kill_each_at(self, moment):
+        failures = []
+        everyone = [(SUPERVISOR,), (QEMU,), (VIRTIOFSD,), (CLI,), (REAPER,), (SUPERVISOR, REAPER)]
+        lanes = threading.Semaphore(2)
+
+        def lane(victims):
+            with lanes:
+                self.kill_at(moment, victims, failures)
+
+        threads = [threading.Thread(target=lane, args=(victims,)) for victims in everyone]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(failures, [], "\n".join(failures))
+        self.assertEqual(self.vital_signs(), self.life_of_beside, "the VM beside it was touched")
+
+    def test_while_booting(self):
+        self.kill_each_at("booting")
+
+    def test_when_ready(self):
+        self.kill_each_at("ready")
+
+    def test_while_the_agent_runs(self):
+        self.kill_each_at("running")
+
+    def test_z_the_vm_beside_ends_in_order(self):
+        self.assertEqual(self.sandbox.run("destroy", "beside").code, 0)
+        self.sandbox.assert_nothing_left(self.beside)
+        self.sandbox.assert_nothing_left(gc=True)
+
+
+class KillDuringTeardown(VmTestCase):
+    """`agentvm destroy` interrupted by a kill of the supervisor that is doing it."""
+
+    def test_supervisor_while_stopping(self):
+        run = self.sandbox.run(*small("--name", "halfway", "--detach"), self.sandbox.workspace, "--command", "--", "sleep", "600")
+        self.assert_code(run, 0)
+        vm = self.sandbox.vm("halfway").wait_known()
+        stopping = self.sandbox.start("stop", "halfway")
+        supervisor = vm.wait_for(SUPERVISOR)
+        harness.wait_until(lambda: (vm.state() or {"phase": "stopping"})["phase"] == "stopping", 10, "the teardown to begin")
+        supervisor.kill()
+        stopping.finish(30)
+        self.sandbox.assert_nothing_left(vm, gc=True)
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,185 @@
+# run_command_test.py - `agentvm run --command`: streams, exit codes, the guest's limits, what is left on the host.
+import json
+import os
+import stat
+
+import harness
+from harness import VmTestCase, mode_of, small
+
+
+class RunCommand(VmTestCase):
+    def command(self, *words, options=(), workspace=None, **how):
+        """A run of one command in a fresh VM."""
+        return self.sandbox.run(*small(*options), workspace or self.sandbox.workspace, "--command", "--", *words, **how)
+
+    def test_streams_and_exit_code(self):
+        run = self.sandbox.run("run", "--profile", "default", "./ws", "--command", "--", "sh", "-c",
+                               "id; echo out; echo err >&2; exit 7")
+        self.assert_code(run, 7)
+        self.assertRegex(run.stdout, r"\Auid=1000\(agent\) gid=1000\(agent\)[^\n]*\nout\n\Z", run)
+        self.assertIn("err\n", run.stderr, run)
+        self.sandbox.assert_nothing_left()
+
+    def test_stdin_is_passed_on(self):
+        run = self.command("sh", "-c", "cat; echo end", input=b"hi\nthere")
+        self.assert_code(run, 0)
+        self.assertEqual(run.stdout, "hi\nthereend\n", run)
+        self.sandbox.assert_nothing_left()
+
+    def test_command_that_is_not_there(self):
+        run = self.command("no-such-command-here")
+        self.assert_code(run, 127)
+        self.assertIn("no-such-command-here", run.stderr)
+        self.assertEqual(run.stdout, "", run)
+        self.sandbox.assert_nothing_left()
+
+    def test_command_that_cannot_start(self):
+        with open(os.path.join(self.sandbox.workspace, "plain"), "w", encoding="utf-8") as file:
+            file.write("no program")
+        run = self.command("./plain")
+        self.assert_code(run, 126)
+        self.assertIn("plain", run.stderr)
+        self.sandbox.assert_nothing_left()
+
+    def test_timeout(self):
+        run = self.command("sh", "-c", "echo before; sleep 600", options=("--timeout", "1s"))
+        self.assert_code(run, 124)
+        self.assertEqual(run.stdout, "before\n", run)
+        self.sandbox.assert_nothing_left()
+
+    def test_report_and_changed_files(self):
+        workspace = self.sandbox.path("project")
+        os.makedirs(workspace)
+        self.sandbox.write("project/kept.txt", "one\ntwo\nthree\n")
+        self.sandbox.write("project/gone.txt", "bye\n")
+        self.sandbox.write("project/same.txt", "same\n")
+        report_file = self.sandbox.path("report.json")
+        run = self.command("sh", "-c", "printf 'one\\n2\\nthree\\nfour\\n' > kept.txt; rm gone.txt; echo new > new.txt; cat same.txt",
+                           options=("--report", report_file), workspace=workspace)
+        self.assert_code(run, 0)
+        self.assertEqual(run.stdout, "same\n", run)
+        with open(report_file, encoding="utf-8") as file:
+            report = json.load(file)
+        changes = {change["path"]: (change["kind"], change.get("added"), change.get("removed")) for change in report["files"]}
+        self.assertEqual(changes, {"kept.txt": ("M", 2, 1), "gone.txt": ("D", 0, 1), "new.txt": ("A", 1, 0)})
+        self.assertEqual(report["exit_code"], 0)
+        self.assertEqual(report["ended"], "agent ended")
+        self.assertTrue(0 < report["ready_ms"] <= report["agent_started_ms"] <= report["total_ms"], report)
+        for name in ("kept.txt", "gone.txt", "new.txt"):
+            self.assertIn(name, run.stderr, "the report for people names what changed")
+        self.assertNotIn("same.txt", run.stderr)
+        self.sandbox.assert_nothing_left()
+
+    def test_json_events(self):
+        run = self.command("sh", "-c", "echo out; exit 3", options=("--json",))
+        self.assert_code(run, 3)
+        events = [json.loads(line) for line in run.stdout.splitlines()]
+        names = [event["event"] for event in events]
+        order = [name for name in names if name in ("ready", "agent-started", "agent-ended", "stopped")]
+        self.assertEqual(order, ["ready", "agent-started", "agent-ended", "stopped"], run)
+        self.assertTrue(all("time" in event for event in events))
+        ready = events[names.index("ready")]
+        self.assertGreater(ready["guest"]["ready_ms"], 0)
+        self.assertEqual(events[names.index("agent-ended")]["exit_code"], 3)
+        self.assertEqual(events[names.index("stopped")]["report"]["exit_code"], 3)
+        self.sandbox.assert_nothing_left()
+
+    def test_dry_run_starts_nothing(self):
+        run = self.command("true", options=("--dry-run",))
+        self.assert_code(run, 0)
+        self.assertIn(self.sandbox.workspace, run.stdout)
+        self.assertEqual(self.sandbox.left(), [])
+
+
+class WhatTheGuestMayDo(VmTestCase):
+    """One VM, whose agent tries what it should not be able to do; the host is looked at afterwards."""
+
+    SCRIPT = r"""
+set -u
+say() { printf '%s=%s\n' "$1" "$2"; }
+try() { name=$1; shift; if "$@" >/dev/null 2>&1; then say "$name" yes; else say "$name" no; fi; }
+echo written > by-agent
+sudo -n sh -c 'echo written > by-root'
+say sudo "$(sudo -n id -u)"
+say home "$HOME"
+say pwd "$(pwd)"
+say owner-inside "$(stat -c %u by-agent)"
+sudo -n cp /bin/true suid; sudo -n chown 0:0 suid; sudo -n chmod 4755 suid
+sudo -n cp /bin/true sgid; sudo -n chmod 2755 sgid
+try device sudo -n mknod device b 1 1
+try device-char sudo -n mknod device-char c 1 5
+try setcap sudo -n setcap cap_sys_admin+ep by-root
+try usr-write sudo -n touch /usr/agentvm-was-here
+try usr-remount sudo -n sh -c 'mount -o remount,rw /usr && touch /usr/agentvm-was-here'
+ln -s /etc/passwd link-etc
+ln -s ../secret link-out
+try read-link-out cat link-out
+try read-parent cat ../secret
+say secret "$(sudo -n find / -xdev -name agentvm-host-secret 2>/dev/null | head -1)"
+say etc "$(sudo -n grep -rl agentvm-host-secret /etc 2>/dev/null | head -1)"
+say homes "$(ls /home | tr '\n' ' ')"
+say root-home "$(sudo -n ls -A /root 2>/dev/null | tr '\n' ' ')"
+say host-user "$(grep -c agentvm-test-host-user /etc/passwd)"
+say nic "$(ls /sys/class/net | tr '\n' ' ')"
+say hostname "$(hostname)"
+ln by-agent hard-link && say hard-link yes
+exit 0
+"""
+
+    def setUp(self):
+        if os.getuid() != 0:
+            self.skipTest("files of another owner are made by root only")
+
+    def test_as_root_of_the_guest(self):
+        workspace = self.sandbox.workspace
+        os.chown(workspace, 1234, 1234)
+        self.sandbox.write("secret", "agentvm-host-secret")
+        run = self.sandbox.run(*small("--name", "limits"), workspace, "--command", "--", "sh", "-c", self.SCRIPT)
+        self.assert_code(run, 0)
+        said = dict(line.split("=", 1) for line in run.stdout.splitlines())
+
+        with self.subTest("the agent is an ordinary user who can become root"):
+            self.assertEqual(said["sudo"], "0", run)
+            self.assertEqual(said["pwd"], "/workspace")
+            self.assertEqual(said["hostname"], "limits")
+            self.assertNotIn("/root", said["home"])
+        with self.subTest("files belong to the workspace's owner"):
+            for name in ("by-agent", "by-root", "hard-link"):
+                info = os.stat(os.path.join(workspace, name))
+                self.assertEqual((info.st_uid, info.st_gid), (1234, 1234), name)
+        with self.subTest("no set-user-id file of root, no device, no file capability"):
+            for name in ("suid", "sgid"):
+                info = os.lstat(os.path.join(workspace, name))
+                self.assertFalse(info.st_uid == 0 and info.st_mode & stat.S_ISUID, name)
+                self.assertFalse(info.st_gid == 0 and info.st_mode & stat.S_ISGID, name)
+            for name in ("device", "device-char"):
+                self.assertEqual(said[name], "no", name)
+            for entry in os.scandir(workspace):
+                self.assertFalse(stat.S_ISBLK(entry.stat(follow_symlinks=False).st_mode), entry.name)
+                self.assertFalse(stat.S_ISCHR(entry.stat(follow_symlinks=False).st_mode), entry.name)
+            self.assertEqual(said["setcap"], "no")
+        with self.subTest("the host's programs are read-only"):
+            self.assertEqual((said["usr-write"], said["usr-remount"]), ("no", "no"))
+            self.assertFalse(os.path.lexists("/usr/agentvm-was-here"))
+        with self.subTest("nothing of the host beside /usr and the workspace is seen"):
+            self.assertEqual((said["read-link-out"], said["read-parent"]), ("no", "no"))
+            self.assertEqual((said["secret"], said["etc"], said["root-home"]), ("", "", ""), run)
+            self.assertEqual(said["homes"].strip(), "agent")
+            self.assertEqual(said["nic"].strip(), "lo")
+        self.sandbox.assert_nothing_left()
+
+    def test_read_only_workspace(self):
+        self.sandbox.write("read-only/file", "as it was\n")
+        self.sandbox.write_profile("fixed", harness.SMALL_PROFILE + '[workspace]\nmode = "read-only"\n')
+        run = self.sandbox.run("run", "--profile", "fixed", self.sandbox.path("read-only"), "--command", "--", "sh", "-c",
+                               "cat file; touch new; sudo -n touch new; sudo -n mount -o remount,rw /workspace; "
+                               "sudo -n sh -c 'echo x > file'; sudo -n rm file; cat file")
+        self.assert_code(run, 0)
+        self.assertEqual(run.stdout, "as it was\nas it was\n", run)
+        self.assertEqual(os.listdir(self.sandbox.path("read-only")), ["file"])
+        self.assertEqual(mode_of(self.sandbox.path("read-only/file")), 0o644)
+        self.sandbox.assert_nothing_left()
+
+
+if __name__ == "__main__":
+    harness.main()

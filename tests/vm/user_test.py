@@ -1,0 +1,76 @@
+# user_test.py - everything again as an ordinary user without any privilege, not even the right to gain one.
+import os
+import shutil
+import unittest
+
+import harness
+from harness import Sandbox
+
+UID = 45219  # nobody's on any usual machine
+
+
+class OrdinaryUser(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        if os.getuid() != 0:
+            raise unittest.SkipTest("becoming another user takes root; as an ordinary user the other tests show the same")
+        reason = harness.missing_for_vms()
+        if reason:
+            raise unittest.SkipTest(reason)
+        cls.sandbox = cls.enterClassContext(Sandbox(owner=UID))
+        os.chmod(cls.sandbox.directory, 0o755)
+        cls.copy_programs()
+
+    @classmethod
+    def copy_programs(cls):
+        """The cache and the build belong to root, maybe in a place nobody else may enter."""
+        programs = cls.sandbox.path("bin")
+        os.mkdir(programs)
+        for name in harness.PROGRAMS:
+            shutil.copy(harness.program(name), programs)
+        cls.sandbox.programs = programs
+        cache = cls.sandbox.path("cache/agentvm")
+        real = harness.real_cache()
+        if real:
+            os.makedirs(f"{cache}/tools")
+            for name in ("kernel", "tools/bin"):
+                if os.path.isdir(f"{real}/{name}"):
+                    shutil.copytree(f"{real}/{name}", f"{cache}/{name}", symlinks=True)
+        for root, directories, files in os.walk(cls.sandbox.path("cache")):
+            for path in [root, *(os.path.join(root, name) for name in directories + files)]:
+                os.lchown(path, UID, UID)
+        cls.sandbox.env["XDG_CACHE_HOME"] = cls.sandbox.path("cache")
+
+    def test_run(self):
+        run = self.sandbox.run(*harness.small(), self.sandbox.workspace, "--command", "--", "sh", "-c",
+                               "id; sudo -n id -u; echo a > agent; sudo -n sh -c 'echo r > root'; "
+                               "sudo -n mknod device c 1 5; sudo -n chown 0 root; echo err >&2; exit 7")
+        self.assertEqual(run.code, 7, run)
+        self.assertRegex(run.stdout, r"\Auid=1000\(agent\)[^\n]*\n0\n\Z")
+        self.assertIn("err\n", run.stderr)
+        for name in ("agent", "root"):
+            info = os.stat(os.path.join(self.sandbox.workspace, name))
+            self.assertEqual((info.st_uid, info.st_gid), (UID, UID), name)
+        self.assertFalse(os.path.lexists(os.path.join(self.sandbox.workspace, "device")))
+        self.sandbox.assert_nothing_left()
+
+    def test_kill_of_the_supervisor(self):
+        running = self.sandbox.start(*harness.small("--name", "gone", "--json"), self.sandbox.workspace, "--command", "--",
+                                     "sleep", "600")
+        running.wait_event("agent-started")
+        vm = self.sandbox.vm("gone").wait_known()
+        vm.wait_for("agentvm-supervisor").kill()
+        self.assertEqual(running.finish(30).code, 125)
+        self.sandbox.assert_nothing_left(vm, gc=True)
+
+    def test_exec_in_a_detached_vm(self):
+        run = self.sandbox.run(*harness.small("--name", "stays", "--detach"), self.sandbox.workspace, "--command", "--",
+                               "sleep", "600")
+        self.assertEqual(run.code, 0, run)
+        self.assertEqual(self.sandbox.run("exec", "stays", "--", "cat", input=b"through").out, b"through")
+        self.assertEqual(self.sandbox.run("destroy", "stays").code, 0)
+        self.sandbox.assert_nothing_left(limit=2)
+
+
+if __name__ == "__main__":
+    harness.main()

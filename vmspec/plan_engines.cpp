@@ -1,0 +1,58 @@
+// plan_engines.cpp - what a profile may say and this version cannot do yet: one sentence each, never ignored.
+#include <fmt/format.h>
+
+#include "vmspec/names.hpp"
+#include "vmspec/planner.hpp"
+
+namespace agentvm::vmspec {
+
+void Planner::refuse_missing_engines() {
+  const auto unsupported = [this](const std::string& key, const std::string& value, const std::string& instead) {
+    refuse(key, fmt::format("{} is not supported by this version of agentvm", value), instead,
+           ExitCode::agentvm_failed);
+  };
+  const auto word = [](auto value) { return fmt::format("\"{}\"", name_of(value)); };
+
+  if (profile_.machine.hypervisor == HypervisorChoice::cloud_hypervisor) {
+    unsupported("machine.hypervisor", word(profile_.machine.hypervisor), "use \"auto\" or \"qemu\"");
+  }
+  if (profile_.guest.source == GuestSource::nix) {
+    unsupported("guest.source", word(profile_.guest.source), "use \"auto\" or \"host\"");
+  }
+  if (profile_.guest.devshell) unsupported("guest.devshell", "true", "use false, and name the tools in guest.tools");
+  if (!profile_.guest.modules.empty()) {
+    unsupported("guest.modules", "a list of NixOS modules", "leave it out: the guest is made of the host's own system");
+  }
+  if (profile_.store.share == StoreShare::closure) {
+    unsupported("store.share", word(profile_.store.share), "use \"host\"");
+  }
+  if (profile_.workspace.mode == WorkspaceMode::review) {
+    unsupported("workspace.mode", word(profile_.workspace.mode), "use \"shared\" or \"read-only\"");
+  }
+  if (!profile_.workspace.hide.empty()) {
+    unsupported("workspace.hide", "hiding files", "leave it out, and keep secrets outside the workspace");
+  }
+  const EgressChoice egress = profile_.network.egress;
+  if (egress == EgressChoice::nat || egress == EgressChoice::proxy) {
+    unsupported("network.egress", word(egress),
+                "use \"auto\" or \"none\": the guest reaches the model and MCP servers");
+  }
+  if (!profile_.network.allow.empty()) {
+    unsupported("network.allow", "a list of allowed domains", "leave it out: the guest has no network");
+  }
+  if (!profile_.network.publish.empty()) {
+    unsupported("network.publish", "publishing a port", "leave it out");
+  }
+  const AgentKind kind = kind_of(profile_, request_);
+  if (kind == AgentKind::claude || kind == AgentKind::gemini || kind == AgentKind::opencode) {
+    unsupported("agent.kind", word(kind), "use \"codex\" or \"command\"");
+  }
+  if (kind != AgentKind::command && profile_.agent.package.starts_with("nix:")) {
+    unsupported("agent.package", "a package from Nix", "use \"auto\", \"host\" or a path");
+  }
+  if (kind != AgentKind::command && profile_.model.wire != ModelWire::responses) {
+    unsupported("model.wire", word(profile_.model.wire), "use \"responses\"");
+  }
+}
+
+}  // namespace agentvm::vmspec
