@@ -14,6 +14,8 @@ struct DaemonOptions {
   ReadyReport timings;  ///< what is known of the boot so far
   bool init = false;    ///< PID 1: reaps everybody's children, and ends everybody
   std::string services_socket = guest::services_socket;
+  /// The loading of what the first setup needs (virtiofs); waited for then. Not valid: there is nothing to wait for.
+  std::future<void> drivers = {};
 };
 
 /// Answers the control link, reports ready, offers the services. Returns why it ended: the host asked, a signal, the

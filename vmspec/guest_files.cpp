@@ -103,6 +103,8 @@ void add_system(std::vector<GuestFile>& out, const GuestFilesInput& input) {
                                                  "export PATH=\"{}\"\n"
                                                  "export LANG=\"${{LANG:-C.UTF-8}}\"\n",
                                                  input.path)));
+  // Debian's bash reads it for interactive shells; the name of the machine tells them from the host's.
+  out.push_back(file("/etc/bash.bashrc", "[ -z \"$PS1\" ] || PS1='\\u@\\h:\\w\\$ '\n"));
   // Files of the workspace belong to its owner outside; Git would refuse them for any other reader.
   out.push_back(file("/etc/gitconfig", "[safe]\n\tdirectory = *\n"));
 }

@@ -10,6 +10,22 @@
 
 namespace agentvm::vmspec {
 
+namespace {
+
+/// Without a network, package managers say at once what is missing instead of trying for minutes.
+const std::map<std::string, std::string> offline_environment = {
+    {"CARGO_NET_OFFLINE", "true"},
+    {"GOPROXY", "off"},
+    {"GOTOOLCHAIN", "local"},
+    {"NPM_CONFIG_OFFLINE", "true"},
+    {"NPM_CONFIG_UPDATE_NOTIFIER", "false"},
+    {"PIP_DISABLE_PIP_VERSION_CHECK", "1"},
+    {"PIP_NO_INDEX", "1"},
+    {"UV_OFFLINE", "1"},
+};
+
+}  // namespace
+
 void Planner::agent() {
   spec_.agent.cwd = profile_.workspace.mount;
   spec_.agent.uid = agent_uid;
@@ -117,6 +133,7 @@ std::map<std::string, std::string> Planner::environment(bool pty) const {
     out["TERM"] = host("TERM", "xterm-256color");
     if (const std::string color = host("COLORTERM", ""); !color.empty()) out["COLORTERM"] = color;
   }
+  if (spec_.egress == Egress::none) out.insert(offline_environment.begin(), offline_environment.end());
   for (const auto& [name, value] : profile_.agent.env) out[name] = value;
   return out;
 }

@@ -153,6 +153,8 @@ json to_json(const VmSpec& spec) {
           {"egress", name_of(spec.egress)},
           {"keep", spec.keep},
           {"detached", spec.detached},
+          {"report_file", spec.report_file},
+          {"started_unix_ms", spec.started_unix_ms},
           {"notes", spec.notes}};
 }
 
@@ -186,6 +188,8 @@ VmSpec vm_spec_from_json(const json& document) {
   fields.read("egress", spec.egress);
   fields.read("keep", spec.keep);
   fields.read("detached", spec.detached);
+  fields.read("report_file", spec.report_file);
+  fields.read("started_unix_ms", spec.started_unix_ms);
   fields.read("notes", spec.notes);
   return spec;
 }

@@ -73,7 +73,8 @@ bool same_word(std::string_view a, std::string_view b) noexcept {
 }
 
 const std::string* find_field(const HttpFields& fields, std::string_view name) noexcept {
-  const auto found = std::find_if(fields.begin(), fields.end(), [&](const auto& field) { return same_word(field.first, name); });
+  const auto found =
+      std::find_if(fields.begin(), fields.end(), [&](const auto& field) { return same_word(field.first, name); });
   return found == fields.end() ? nullptr : &found->second;
 }
 

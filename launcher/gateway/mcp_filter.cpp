@@ -113,14 +113,17 @@ McpVerdict McpFilter::judge_message(const json& message) const {
   }
   std::string id;
   if (const auto found = message.find("id"); found != message.end()) {
-    if (!found->is_string() && !found->is_number_integer()) return refuse(invalid_request, "an id must be a string or an integer");
+    if (!found->is_string() && !found->is_number_integer())
+      return refuse(invalid_request, "an id must be a string or an integer");
     id = found->dump();
-    if (id.size() > max_id_bytes) return refuse(invalid_request, fmt::format("an id may have {} bytes at most", max_id_bytes));
+    if (id.size() > max_id_bytes)
+      return refuse(invalid_request, fmt::format("an id may have {} bytes at most", max_id_bytes));
   }
   const auto method = message.find("method");
   if (method == message.end()) {
     // An answer to something the server asked.
-    if (!message.contains("result") && !message.contains("error")) return refuse(invalid_request, "the message has no method", id);
+    if (!message.contains("result") && !message.contains("error"))
+      return refuse(invalid_request, "the message has no method", id);
     return {.action = McpVerdict::Action::pass};
   }
   if (!method->is_string()) return refuse(invalid_request, "the method must be a string", id);
@@ -173,11 +176,12 @@ McpVerdict McpFilter::refuse_request(McpVerdict verdict, const std::string& reas
   verdict.action = McpVerdict::Action::refuse;
   verdict.reason = reason;
   if (verdict.is_call) {
-    // A tool's own failure (MCP, server/tools, "Error Handling") is what agents show to their model; a protocol error may end
-    // the agent's turn instead.
-    verdict.reply = message_line({{"jsonrpc", "2.0"},
-                                  {"id", json::parse(verdict.id)},
-                                  {"result", {{"isError", true}, {"content", {{{"type", "text"}, {"text", reason}}}}}}});
+    // A tool's own failure (MCP, server/tools, "Error Handling") is what agents show to their model; a protocol error
+    // may end the agent's turn instead.
+    verdict.reply =
+        message_line({{"jsonrpc", "2.0"},
+                      {"id", json::parse(verdict.id)},
+                      {"result", {{"isError", true}, {"content", {{{"type", "text"}, {"text", reason}}}}}}});
   } else {
     verdict.reply = refuse(invalid_request, reason, verdict.id).reply;
   }
@@ -188,11 +192,13 @@ std::string McpFilter::objection(const std::string& tool, const json& arguments)
   const std::string shown = utf8_prefix(tool, max_tool_bytes);
   if (server_.tools_allow &&
       std::find(server_.tools_allow->begin(), server_.tools_allow->end(), tool) == server_.tools_allow->end()) {
-    return fmt::format("Refused by agentvm: the profile (mcp.{}.tools.allow) does not allow the tool {}.", server_.name, shown);
+    return fmt::format("Refused by agentvm: the profile (mcp.{}.tools.allow) does not allow the tool {}.", server_.name,
+                       shown);
   }
   for (const auto& denied : server_.tools_deny) {
     if (same_name(denied, tool)) {
-      return fmt::format("Refused by agentvm: the profile (mcp.{}.tools.deny) denies the tool {}.", server_.name, shown);
+      return fmt::format("Refused by agentvm: the profile (mcp.{}.tools.deny) denies the tool {}.", server_.name,
+                         shown);
     }
   }
   for (const auto& [denied_tool, denied_arguments] : server_.arguments_deny) {
@@ -203,7 +209,8 @@ std::string McpFilter::objection(const std::string& tool, const json& arguments)
         for (const auto& denied : denied_values) {
           if (!is_refused_value(value, denied)) continue;
           return fmt::format(
-              "Refused by agentvm: the profile (mcp.{}.arguments.deny) denies {} = \"{}\" for the tool {}. Use another {} "
+              "Refused by agentvm: the profile (mcp.{}.arguments.deny) denies {} = \"{}\" for the tool {}. Use another "
+              "{} "
               "or work without it.",
               server_.name, denied_key, denied, denied_tool, denied_key);
         }

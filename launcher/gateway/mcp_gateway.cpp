@@ -143,8 +143,7 @@ asio::awaitable<void> Connection::guest_to_server() {
 
 /// False when the server takes no more.
 asio::awaitable<bool> Connection::take_line(LineSplitter::Line line) {
-  McpVerdict verdict =
-      line.too_long ? filter_.judge_too_long(limits_.request_line_bytes) : filter_.judge(line.text);
+  McpVerdict verdict = line.too_long ? filter_.judge_too_long(limits_.request_line_bytes) : filter_.judge(line.text);
   using Action = McpVerdict::Action;
   if (verdict.action == Action::pass && !verdict.id.empty()) {
     if (outstanding_.contains(verdict.id)) {
@@ -154,7 +153,8 @@ asio::awaitable<bool> Connection::take_line(LineSplitter::Line line) {
     }
   }
   if (verdict.action != Action::pass) {
-    if (verdict.is_call) tell({steady_clock::now(), true, verdict.tool, verdict.arguments}, false, true, verdict.reason);
+    if (verdict.is_call)
+      tell({steady_clock::now(), true, verdict.tool, verdict.arguments}, false, true, verdict.reason);
     if (verdict.action == Action::refuse) co_await writer_.own_line(std::move(verdict.reply));
     co_return true;
   }
@@ -165,7 +165,8 @@ asio::awaitable<bool> Connection::take_line(LineSplitter::Line line) {
     answered_.notify();
   }
   if (!verdict.id.empty()) {
-    outstanding_[verdict.id] = {steady_clock::now(), verdict.is_call, std::move(verdict.tool), std::move(verdict.arguments)};
+    outstanding_[verdict.id] = {steady_clock::now(), verdict.is_call, std::move(verdict.tool),
+                                std::move(verdict.arguments)};
   }
   co_return co_await server_.write(std::move(line.text) + "\n");
 }
@@ -255,9 +256,10 @@ const McpLaunch& McpGateway::State::prepared() {
   const auto environment = own_environment();
   const auto home = environment.find("HOME");
   try {
-    launch = McpLaunch{sandbox.bubblewrap, inspect_sandbox_host(environment),
-                       inspect_mcp_install(spec.command, home == environment.end() ? "" : home->second, sandbox.workspace),
-                       sandbox.uuid};
+    launch =
+        McpLaunch{sandbox.bubblewrap, inspect_sandbox_host(environment),
+                  inspect_mcp_install(spec.command, home == environment.end() ? "" : home->second, sandbox.workspace),
+                  sandbox.uuid};
     log = std::make_shared<BoundedLog>(sandbox.log, log_bytes);
   } catch (const Error& error) {
     launch.reset();
@@ -273,8 +275,8 @@ std::unique_ptr<McpServer> McpGateway::State::start() {
 
 McpGateway::McpGateway(asio::any_io_executor executor, vmspec::McpSpec server, McpSandbox sandbox, EventSink events,
                        McpLimits limits)
-    : state_(new State{std::move(executor), server, std::move(sandbox), std::move(events), limits,
-                       McpFilter(server)}) {}
+    : state_(new State{std::move(executor), server, std::move(sandbox), std::move(events), limits, McpFilter(server)}) {
+}
 
 McpGateway::~McpGateway() {
   state_->over = true;
@@ -326,7 +328,8 @@ asio::awaitable<void> McpGateway::serve(link::StreamPtr stream) {
   };
   const Served served(*state, server.get());
   stream->respond(200);
-  Connection connection(state->executor, state->filter, state->spec.name, state->events, state->limits, *server, *stream);
+  Connection connection(state->executor, state->filter, state->spec.name, state->events, state->limits, *server,
+                        *stream);
   co_await connection.run();
 }
 

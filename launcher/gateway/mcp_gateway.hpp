@@ -23,9 +23,9 @@ namespace agentvm::gateway {
 
 /// What the servers of one VM are put into.
 struct McpSandbox {
-  std::string bubblewrap;  ///< absolute path; "" fails closed
-  std::string uuid;        ///< of the VM: marks the processes
-  std::string log;         ///< the servers' stderr goes there, up to 1 MiB in all
+  std::string bubblewrap;      ///< absolute path; "" fails closed
+  std::string uuid;            ///< of the VM: marks the processes
+  std::string log;             ///< the servers' stderr goes there, up to 1 MiB in all
   std::string workspace = {};  ///< no server may live in or above it: what the guest writes must not run here
 };
 
@@ -33,9 +33,9 @@ struct McpLimits {
   std::size_t request_line_bytes = std::size_t{1} << 20;
   std::size_t reply_line_bytes = std::size_t{16} << 20;
   std::size_t connections = 8;
-  std::size_t outstanding = 256;                  ///< requests without an answer, a connection
-  std::chrono::milliseconds drain_time{30'000};   ///< for outstanding answers after the guest's end
-  std::chrono::milliseconds exit_time{5'000};     ///< from the end of its stdin to the server's own exit
+  std::size_t outstanding = 256;                 ///< requests without an answer, a connection
+  std::chrono::milliseconds drain_time{30'000};  ///< for outstanding answers after the guest's end
+  std::chrono::milliseconds exit_time{5'000};    ///< from the end of its stdin to the server's own exit
 };
 
 class McpGateway {

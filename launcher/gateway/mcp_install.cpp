@@ -43,7 +43,8 @@ bool is_python(const std::string& prefix) {
   for (const char* library : {"/lib", "/lib64"}) {
     std::error_code error;
     for (fs::directory_iterator entry(prefix + library, error), end; !error && entry != end; entry.increment(error)) {
-      if (entry->path().filename().string().starts_with("python") && exists(entry->path().string() + "/os.py")) return true;
+      if (entry->path().filename().string().starts_with("python") && exists(entry->path().string() + "/os.py"))
+        return true;
     }
   }
   return false;

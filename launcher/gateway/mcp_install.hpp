@@ -10,12 +10,12 @@ namespace agentvm::gateway {
 
 /// Paths outside /usr that the sandbox shows read-only; /usr is there anyway.
 struct McpInstall {
-  std::vector<std::string> command;      ///< as configured; command[0] is what runs inside
-  std::vector<std::string> directories;  ///< real paths, shown with all that is below
-  std::vector<std::string> files;        ///< real paths, shown alone
+  std::vector<std::string> command;                        ///< as configured; command[0] is what runs inside
+  std::vector<std::string> directories;                    ///< real paths, shown with all that is below
+  std::vector<std::string> files;                          ///< real paths, shown alone
   std::vector<std::pair<std::string, std::string>> links;  ///< symlinks passed on the way: path, target
-  std::vector<std::string> path;         ///< directories put before PATH, for an interpreter that is found by name
-  bool nix_store = false;                ///< the server lives in /nix/store
+  std::vector<std::string> path;  ///< directories put before PATH, for an interpreter that is found by name
+  bool nix_store = false;         ///< the server lives in /nix/store
 };
 
 /// Follows the program: symlinks, "#!" lines (also by env, and pip's way round long ones), a virtual environment's

@@ -15,19 +15,19 @@ namespace {
 
 /// Names and certificates, time, the loader's cache: what a program needs to speak https. No directory of keys.
 constexpr const char* etc_paths[] = {
-    "/etc/resolv.conf",     "/etc/hosts",          "/etc/host.conf",         "/etc/gai.conf",
-    "/etc/nsswitch.conf",   "/etc/services",       "/etc/protocols",         "/etc/localtime",
-    "/etc/timezone",        "/etc/ld.so.cache",    "/etc/ld.so.conf",        "/etc/ld.so.conf.d",
-    "/etc/ssl/openssl.cnf", "/etc/ssl/certs",      "/etc/ca-certificates",   "/etc/ca-certificates.conf",
-    "/etc/pki/tls/certs",   "/etc/pki/ca-trust",   "/etc/crypto-policies",   "/etc/ssl/cert.pem",
+    "/etc/resolv.conf",     "/etc/hosts",        "/etc/host.conf",       "/etc/gai.conf",
+    "/etc/nsswitch.conf",   "/etc/services",     "/etc/protocols",       "/etc/localtime",
+    "/etc/timezone",        "/etc/ld.so.cache",  "/etc/ld.so.conf",      "/etc/ld.so.conf.d",
+    "/etc/ssl/openssl.cnf", "/etc/ssl/certs",    "/etc/ca-certificates", "/etc/ca-certificates.conf",
+    "/etc/pki/tls/certs",   "/etc/pki/ca-trust", "/etc/crypto-policies", "/etc/ssl/cert.pem",
 };
 constexpr const char* root_names[] = {"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"};
-constexpr const char* passed_variables[] = {"HTTPS_PROXY", "HTTP_PROXY",         "NO_PROXY",      "https_proxy",
-                                            "http_proxy",  "no_proxy",           "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"};
+constexpr const char* passed_variables[] = {"HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY",      "https_proxy",
+                                            "http_proxy",  "no_proxy",   "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"};
 constexpr const char* certificate_variables[] = {"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"};
-constexpr const char* nix_programs[] = {"nix",           "nix-build", "nix-channel", "nix-collect-garbage", "nix-copy-closure",
-                                        "nix-daemon",    "nix-env",   "nix-hash",    "nix-instantiate",     "nix-prefetch-url",
-                                        "nix-shell",     "nix-store"};
+constexpr const char* nix_programs[] = {
+    "nix",     "nix-build", "nix-channel",     "nix-collect-garbage", "nix-copy-closure", "nix-daemon",
+    "nix-env", "nix-hash",  "nix-instantiate", "nix-prefetch-url",    "nix-shell",        "nix-store"};
 
 std::string real_path(const std::string& path) {
   std::error_code error;
@@ -85,10 +85,9 @@ SandboxHost inspect_sandbox_host(const std::map<std::string, std::string>& envir
 }
 
 std::vector<std::string> sandbox_arguments(const SandboxHost& host, const McpInstall& install, AccountFiles accounts) {
-  std::vector<std::string> args = {"--unshare-all", "--share-net", "--die-with-parent", "--new-session",
-                                   "--uid",         "65534",       "--gid",             "65534",
-                                   "--cap-drop",    "ALL",         "--ro-bind",         "/usr",
-                                   "/usr"};
+  std::vector<std::string> args = {
+      "--unshare-all", "--share-net", "--die-with-parent", "--new-session", "--uid", "65534", "--gid", "65534",
+      "--cap-drop",    "ALL",         "--ro-bind",         "/usr",          "/usr"};
   const auto add = [&](std::initializer_list<std::string> words) { args.insert(args.end(), words); };
   for (const auto& [path, target] : host.root_links) add({"--symlink", target, path});
   for (const auto& directory : host.root_directories) add({"--ro-bind", directory, directory});
@@ -101,12 +100,14 @@ std::vector<std::string> sandbox_arguments(const SandboxHost& host, const McpIns
   for (const auto& directory : install.directories) add({"--ro-bind", directory, directory});
   for (const auto& file : install.files) add({"--ro-bind", file, file});
   for (const auto& [path, target] : install.links) {
-    const auto holds = [&path_of_link = path](const std::string& directory) { return is_below(path_of_link, directory); };
-    const bool there =
-        is_below(path, "/usr") || (install.nix_store && is_below(path, "/nix/store")) ||
-        std::any_of(install.directories.begin(), install.directories.end(), holds) ||
-        std::any_of(host.root_directories.begin(), host.root_directories.end(), holds) ||
-        std::any_of(host.root_links.begin(), host.root_links.end(), [&](const auto& link) { return link.first == path; });
+    const auto holds = [&path_of_link = path](const std::string& directory) {
+      return is_below(path_of_link, directory);
+    };
+    const bool there = is_below(path, "/usr") || (install.nix_store && is_below(path, "/nix/store")) ||
+                       std::any_of(install.directories.begin(), install.directories.end(), holds) ||
+                       std::any_of(host.root_directories.begin(), host.root_directories.end(), holds) ||
+                       std::any_of(host.root_links.begin(), host.root_links.end(),
+                                   [&](const auto& link) { return link.first == path; });
     if (!there) add({"--symlink", target, path});
   }
   add({"--remount-ro", "/", "--chdir", "/tmp", "--"});

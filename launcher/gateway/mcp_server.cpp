@@ -122,8 +122,9 @@ asio::awaitable<void> try_sandbox(asio::any_io_executor executor, const McpLaunc
   const std::string words = read_what_is_there(errors.read.get());
   // Where there is no /usr/bin/true, bubblewrap got as far as to look for it.
   if (words.find("execvp") != std::string::npos) co_return;
-  throw Error("the sandbox of the MCP server cannot be set up: " + (words.empty() ? launch.bubblewrap + " failed" : words),
-              hint);
+  throw Error(
+      "the sandbox of the MCP server cannot be set up: " + (words.empty() ? launch.bubblewrap + " failed" : words),
+      hint);
 }
 
 struct McpServer::Pipes {

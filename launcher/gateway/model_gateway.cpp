@@ -110,8 +110,8 @@ asio::awaitable<void> Exchange::refuse(int status, std::string code, std::string
 asio::awaitable<void> Exchange::perform() {
   const std::string head = upstream_request_head(request_.head(), service_.upstream, service_.key);
   const auto connect = [this]() -> asio::awaitable<void> {
-    upstream_ = co_await Upstream::connect(service_.executor, service_.upstream, service_.trust,
-                                           service_.limits.connect_time);
+    upstream_ =
+        co_await Upstream::connect(service_.executor, service_.upstream, service_.trust, service_.limits.connect_time);
   };
   if (co_await race(connect(), guest_.closed()) == 1) co_return;
   co_await upstream_->write(head, service_.limits.body_time);
@@ -222,7 +222,8 @@ void Exchange::report() const {
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - start_).count();
   const HttpHead& head = request_.head();
   std::string path = head.target.substr(0, std::min(head.target.find('?'), shown_path_bytes));
-  std::replace_if(path.begin(), path.end(), [](char c) { return c <= 0x20 || c >= 0x7f; }, '?');
+  std::replace_if(
+      path.begin(), path.end(), [](char c) { return c <= 0x20 || c >= 0x7f; }, '?');
   service_.events({{"event", "model-request"},
                    {"method", head.method.substr(0, 20)},
                    {"path", std::move(path)},
@@ -284,7 +285,8 @@ struct ModelGateway::State {
 
 ModelGateway::ModelGateway(asio::any_io_executor executor, const vmspec::ModelSpec& model, std::string key,
                            EventSink events, ModelLimits limits)
-    : state_(new State{{std::move(executor), parse_upstream(model.upstream), std::move(key), std::move(events), limits}}) {
+    : state_(
+          new State{{std::move(executor), parse_upstream(model.upstream), std::move(key), std::move(events), limits}}) {
 }
 
 ModelGateway::~ModelGateway() = default;

@@ -23,12 +23,12 @@ namespace agentvm::gateway {
 struct ModelLimits {
   std::size_t head_bytes = 64 * 1024;
   std::uint64_t body_bytes = std::uint64_t{64} << 20;
-  std::size_t connections = 32;                         ///< streams served at once
-  std::chrono::milliseconds head_time{15'000};          ///< from a head's first byte to its last
-  std::chrono::milliseconds keep_alive_time{300'000};   ///< an idle connection between two requests
-  std::chrono::milliseconds body_time{60'000};          ///< without a byte of the request's body, either way
-  std::chrono::milliseconds connect_time{15'000};       ///< name, TCP and TLS together
-  std::chrono::milliseconds response_time{600'000};     ///< without a byte of the answer
+  std::size_t connections = 32;                        ///< streams served at once
+  std::chrono::milliseconds head_time{15'000};         ///< from a head's first byte to its last
+  std::chrono::milliseconds keep_alive_time{300'000};  ///< an idle connection between two requests
+  std::chrono::milliseconds body_time{60'000};         ///< without a byte of the request's body, either way
+  std::chrono::milliseconds connect_time{15'000};      ///< name, TCP and TLS together
+  std::chrono::milliseconds response_time{600'000};    ///< without a byte of the answer
 };
 
 class ModelGateway {

@@ -84,7 +84,8 @@ bool has_dot_segment(std::string_view path) {
 
 std::string upstream_target(const HttpHead& guest, const UpstreamUrl& upstream) {
   if (!is_one_of(methods, guest.method)) {
-    throw HttpError(guest.method == "CONNECT" ? 400 : 405, "this gateway takes no " + guest.method.substr(0, 20) + " requests");
+    throw HttpError(guest.method == "CONNECT" ? 400 : 405,
+                    "this gateway takes no " + guest.method.substr(0, 20) + " requests");
   }
   if (!guest.target.starts_with('/')) throw HttpError(400, "this gateway takes only paths, and is no proxy");
   if (!std::all_of(guest.target.begin(), guest.target.end(), [](char c) { return c > 0x20 && c < 0x7f && c != '#'; })) {
@@ -112,8 +113,9 @@ std::string upstream_request_head(const HttpHead& guest, const UpstreamUrl& upst
   }
   const auto named = connection_words(guest.fields);
   for (const auto& [name, value] : guest.fields) {
-    const bool dropped = is_one_of(hop_by_hop, name) || is_one_of(not_from_the_guest, name) || is_credential(name) ||
-                         std::any_of(named.begin(), named.end(), [&, &field = name](auto word) { return same_word(word, field); });
+    const bool dropped =
+        is_one_of(hop_by_hop, name) || is_one_of(not_from_the_guest, name) || is_credential(name) ||
+        std::any_of(named.begin(), named.end(), [&, &field = name](auto word) { return same_word(word, field); });
     if (!dropped) head += fmt::format("{}: {}\r\n", name, value);
   }
   if (guest.chunked) {
@@ -138,8 +140,9 @@ std::string guest_response_head(const HttpHead& response, Framing framing, bool 
   std::string head = fmt::format("HTTP/1.1 {} {}\r\n", response.status, response.reason);
   const auto named = connection_words(response.fields);
   for (const auto& [name, value] : response.fields) {
-    const bool dropped = is_one_of(hop_by_hop, name) || same_word(name, "set-cookie") || same_word(name, "set-cookie2") ||
-                         std::any_of(named.begin(), named.end(), [&, &field = name](auto word) { return same_word(word, field); });
+    const bool dropped =
+        is_one_of(hop_by_hop, name) || same_word(name, "set-cookie") || same_word(name, "set-cookie2") ||
+        std::any_of(named.begin(), named.end(), [&, &field = name](auto word) { return same_word(word, field); });
     if (!dropped) head += fmt::format("{}: {}\r\n", name, value);
   }
   // A HEAD answer's length is that of the body it does not have.
@@ -157,19 +160,36 @@ std::string error_response(int status, std::string_view code, std::string_view m
   const std::string body = document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   std::string_view reason = "Error";
   switch (status) {
-    case 400: reason = "Bad Request"; break;
-    case 404: reason = "Not Found"; break;
-    case 405: reason = "Method Not Allowed"; break;
-    case 408: reason = "Request Timeout"; break;
-    case 413: reason = "Content Too Large"; break;
-    case 431: reason = "Request Header Fields Too Large"; break;
-    case 502: reason = "Bad Gateway"; break;
-    case 504: reason = "Gateway Timeout"; break;
-    default: break;
+    case 400:
+      reason = "Bad Request";
+      break;
+    case 404:
+      reason = "Not Found";
+      break;
+    case 405:
+      reason = "Method Not Allowed";
+      break;
+    case 408:
+      reason = "Request Timeout";
+      break;
+    case 413:
+      reason = "Content Too Large";
+      break;
+    case 431:
+      reason = "Request Header Fields Too Large";
+      break;
+    case 502:
+      reason = "Bad Gateway";
+      break;
+    case 504:
+      reason = "Gateway Timeout";
+      break;
+    default:
+      break;
   }
-  std::string text = fmt::format(
-      "HTTP/1.1 {} {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", status, reason,
-      body.size());
+  std::string text =
+      fmt::format("HTTP/1.1 {} {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                  status, reason, body.size());
   if (!head_only) text += body;
   return text;
 }

@@ -26,9 +26,9 @@ template <typename... Arms>
 boost::asio::awaitable<std::size_t> race(Arms... arms) {
   namespace asio = boost::asio;
   const auto executor = co_await asio::this_coro::executor;
-  auto outcome = co_await asio::experimental::make_parallel_group(
-                     asio::co_spawn(executor, std::move(arms), asio::deferred)...)
-                     .async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
+  auto outcome =
+      co_await asio::experimental::make_parallel_group(asio::co_spawn(executor, std::move(arms), asio::deferred)...)
+          .async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
   const auto errors = std::apply(
       [](const auto&, auto&... error) { return std::array<std::exception_ptr, sizeof...(Arms)>{error...}; }, outcome);
   const std::size_t first = std::get<0>(outcome)[0];

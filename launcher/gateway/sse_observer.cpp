@@ -30,8 +30,9 @@ std::string command_of_item(const nlohmann::json& item) {
   const std::string type = string_member(item, "type");
   if (type == "local_shell_call") {
     const auto action = item.find("action");
-    return action != item.end() && action->is_object() && action->contains("command") ? command_text((*action)["command"])
-                                                                                      : std::string();
+    return action != item.end() && action->is_object() && action->contains("command")
+               ? command_text((*action)["command"])
+               : std::string();
   }
   const std::string name = string_member(item, "name");
   if (type != "function_call" || (name != "exec_command" && name != "shell" && name != "local_shell")) return {};

@@ -34,8 +34,9 @@ class Upstream {
 
   /// Resolves, connects and, for https, checks the certificate against the name, all within `limit`. Plain http goes
   /// only to addresses that are loopback ones after resolution. `trust` must outlive the connection.
-  static boost::asio::awaitable<std::unique_ptr<Upstream>> connect(boost::asio::any_io_executor executor, UpstreamUrl url,
-                                                                   TlsTrust& trust, std::chrono::milliseconds limit);
+  static boost::asio::awaitable<std::unique_ptr<Upstream>> connect(boost::asio::any_io_executor executor,
+                                                                   UpstreamUrl url, TlsTrust& trust,
+                                                                   std::chrono::milliseconds limit);
 
   /// The next bytes; empty at the end.
   virtual boost::asio::awaitable<std::string> read(std::chrono::milliseconds limit) = 0;

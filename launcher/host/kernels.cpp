@@ -12,7 +12,7 @@
 #include <set>
 
 #include "base/error.hpp"
-#include "base/file.hpp"
+#include "launcher/image/kernel_modules.hpp"
 
 namespace agentvm::host {
 
@@ -20,20 +20,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// What a guest must be able to drive, by the names of the modules; see image/kernel_modules.cpp for the full list.
-constexpr const char* needed[] = {"virtio_pci", "virtio_console", "virtiofs"};
-
 /// One clause, or "" when the modules are there.
 std::string missing_modules(const std::string& directory) {
-  std::string known;
-  try {
-    known = read_file(directory + "/modules.dep") + read_file_if_exists(directory + "/modules.builtin").value_or("");
-  } catch (const Error&) {
+  if (access(directory.c_str(), R_OK | X_OK) < 0)
     return "its modules (" + directory + ") are not there or not readable";
-  }
-  std::replace(known.begin(), known.end(), '-', '_');
-  for (const char* name : needed) {
-    if (known.find("/" + std::string(name) + ".ko") == std::string::npos) return std::string("it has no ") + name;
+  try {
+    static_cast<void>(image::needed_modules(directory));
+  } catch (const Error& error) {
+    return error.what();
   }
   return {};
 }

@@ -12,7 +12,6 @@
 #include <ctime>
 #include <filesystem>
 #include <memory>
-#include <set>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
@@ -27,7 +26,7 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Part of every hash: raised when the same inputs would give another archive.
-constexpr char format_version[] = "agentvm host image 1";
+constexpr char format_version[] = "agentvm host image 2";
 constexpr char image_name[] = "initramfs.cpio";
 
 /// SHA-256 (FIPS 180-4) of lines, in hexadecimal.
@@ -72,13 +71,13 @@ std::string make_archive(const HostImageRequest& request, const std::vector<std:
   // The kernel opens /dev/console for init before anything is mounted; devtmpfs brings the node itself.
   for (const char* directory : {"dev", "proc", "sys", "run", "modules", "etc"}) archive.add_directory(directory, 0755);
   archive.add_file("init", 0755, read_file(request.agentvm_guest));
+  const bool unsigned_modules = takes_unsigned_modules(request.modules);
   std::string list;
-  std::set<std::string> used;
   for (const std::string& module : modules) {
-    const std::string name = module.substr(module.rfind('/') + 1);
-    if (!used.insert(name).second) continue;
-    archive.add_file("modules/" + name, 0644, read_file(request.modules + "/" + module));
-    list += "/modules/" + name + "\n";
+    const std::string path = "modules/" + module.substr(module.rfind('/') + 1);
+    const std::string content = read_file(request.modules + "/" + module);
+    archive.add_file(path, 0644, unsigned_modules ? without_signature(content) : content);
+    list += "/" + path + "\n";
   }
   archive.add_file("modules.list", 0644, list);
   for (const EtcEntry& entry : etc) {

@@ -2,13 +2,26 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace agentvm::image {
 
 /// The files, relative to `directory` (lib/modules/VERSION), of the modules a guest of ours needs and of all they
-/// depend on, dependencies first; what is built into the kernel is left out. Read from modules.dep and modules.builtin,
-/// which depmod(8) writes. Throws Error naming the module when one that no guest can do without is neither.
+/// depend on, dependencies first; what is built into the kernel is left out. Modules are found by modules.order and
+/// modules.builtin, which every kernel package brings, and by modules.dep where depmod(8) has written one. Throws Error
+/// naming the module when one that no guest can do without is neither, or when what it depends on cannot be told.
 std::vector<std::string> needed_modules(const std::string& directory);
+
+/// What a module itself says it depends on ("depends=" of its .modinfo section), names with _. Empty for none.
+std::vector<std::string> module_dependencies(std::string_view module);
+
+/// A module without the signature appended to it (Documentation/admin-guide/module-signing.rst); as it is when it has
+/// none. Checking one takes an emulated CPU 10 ms, and the initramfs it comes from is not signed either.
+std::string_view without_signature(std::string_view module) noexcept;
+
+/// Whether the kernel's configuration, boot/config-VERSION beside lib/modules/VERSION, says that it loads modules
+/// without a signature. False when there is none to read.
+bool takes_unsigned_modules(const std::string& directory);
 
 }  // namespace agentvm::image

@@ -62,8 +62,9 @@ std::vector<VmProcess> find_processes(const std::string& uuid, const std::vector
   std::vector<VmProcess> found;
   for (const ProcessRecord& record : records) {
     if (record.pid <= 1 || record.pid == getpid() || record.start_time == 0) continue;
-    if (process_start_time(record.pid) == record.start_time)
+    if (process_start_time(record.pid) == record.start_time && !is_zombie(record.pid)) {
       found.push_back({record.pid, record.start_time, record.role});
+    }
   }
   if (uuid.empty()) return found;
   const std::string in_environment = std::string(instance_variable) + "=" + uuid;

@@ -3,9 +3,9 @@
 """usage: clang_tidy.py SOURCE_DIR BUILD_DIR [FOLDER...]
 
 clang-tidy spends nearly all its time on the headers of libraries, so the sources of one CMake target in one folder are
-checked as one translation unit. Where such a unit does not compile (two files that use one name in their anonymous
-namespaces), its files are checked one by one, which takes longer. Units that were clean are remembered in
-BUILD_DIR/tidy by the content of all our files in them. With FOLDERs, only sources below them.
+checked as one translation unit. Files that do not compile beside the others (one name twice in anonymous namespaces)
+are set apart and checked by themselves, which takes longer. Units that were clean are remembered in BUILD_DIR/tidy by
+the content of all our files in them. With FOLDERs, only sources below them.
 
 Exit code 77 when clang-tidy-14 is missing.
 """
@@ -22,6 +22,7 @@ import sys
 
 TIDY = "clang-tidy-14"
 FILES_PER_UNIT = 12
+COMPILE_ERROR = re.compile(r"^([^:\n]+):\d+:\d+: error: .*\[clang-diagnostic-error", re.MULTILINE)
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
 # Options of the compiler that clang 14 does not know, that are not about the language, or that name one file.
 DROPPED = re.compile(r"-W|-fsanitize|-fno-sanitize|-M[DPG]?$|-g|-O")
@@ -96,7 +97,9 @@ def run_tidy(root, unit_dir, key, paths, options):
     with open(unit, "w", encoding="utf-8") as file:
         file.writelines(f'#include "{os.path.join(root, path)}"\n' for path in paths)
     done = subprocess.run(
-        [TIDY, "--quiet", f"--config-file={root}/.clang-tidy", unit, "--", *options, "-Wno-everything"],
+        # The unit itself is the one place where a .cpp file is rightly included.
+        [TIDY, "--quiet", f"--config-file={root}/.clang-tidy", "--checks=-bugprone-suspicious-include", unit, "--",
+         *options, "-Wno-everything"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
     os.unlink(unit)
     if done.returncode == 0:
@@ -112,9 +115,12 @@ def check(root, unit_dir, sources, version, paths, options):
     if os.path.exists(remembered):
         return ""
     complaints = run_tidy(root, unit_dir, key, paths, options)
-    if "[clang-diagnostic-error" in complaints and len(paths) > 1:
-        print(f"one by one, as they do not compile together: {' '.join(paths)}", flush=True)
-        complaints = "".join(check(root, unit_dir, sources, version, [path], options) for path in paths)
+    blamed = {os.path.relpath(path, root) for path in COMPILE_ERROR.findall(complaints)}
+    if blamed and len(paths) > 1:
+        apart = [path for path in paths if path in blamed] or paths
+        print(f"apart from the others, as they do not compile together: {' '.join(apart)}", flush=True)
+        units = [[path for path in paths if path not in apart]] + [[path] for path in apart]
+        return "".join(check(root, unit_dir, sources, version, unit, options) for unit in units if unit)
     if not complaints:
         with open(remembered, "w", encoding="utf-8"):
             pass

@@ -40,7 +40,8 @@ int refusal(HttpKind kind, const std::string& text, HttpReaderLimits limits = {}
 
 TEST_SUITE("gateway/http_reader") {
   TEST_CASE("a request with a length, and what follows it") {
-    auto reader = read_whole(HttpKind::request, "POST /v1/x?y=1 HTTP/1.1\r\nHost: a\r\nX-Empty:\r\nContent-Length: 4\r\n\r\nbodyGET /");
+    auto reader = read_whole(HttpKind::request,
+                             "POST /v1/x?y=1 HTTP/1.1\r\nHost: a\r\nX-Empty:\r\nContent-Length: 4\r\n\r\nbodyGET /");
     REQUIRE(reader.head_done());
     CHECK(reader.done());
     CHECK(reader.head().method == "POST");
@@ -56,7 +57,8 @@ TEST_SUITE("gateway/http_reader") {
 
   TEST_CASE("a chunked body arrives without its framing, byte by byte too") {
     const std::string text =
-        "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n4;name=value\r\nabcd\r\n3\r\nefg\r\n0\r\nTrailer: x\r\n\r\n";
+        "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n4;name=value\r\nabcd\r\n3\r\nefg\r\n0\r\nTrailer: "
+        "x\r\n\r\n";
     HttpReader reader(HttpKind::request, {});
     std::string body;
     for (const char c : text) {
@@ -114,8 +116,10 @@ TEST_SUITE("gateway/http_reader") {
   }
 
   TEST_CASE("a length and chunks at once are request smuggling") {
-    CHECK(refusal(HttpKind::request, "POST / HTTP/1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n") == 400);
-    CHECK(refusal(HttpKind::request, "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n") == 400);
+    CHECK(refusal(HttpKind::request,
+                  "POST / HTTP/1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n") == 400);
+    CHECK(refusal(HttpKind::request,
+                  "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n") == 400);
   }
 
   TEST_CASE("what is cut off is refused") {
@@ -141,7 +145,8 @@ TEST_SUITE("gateway/http_reader") {
     CHECK(status("POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\n0123456789") == 0);
     CHECK(status("POST / HTTP/1.1\r\nContent-Length: 11\r\n\r\n") == 413);
     CHECK(status("POST / HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\n") == 400);
-    CHECK(status("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nabcdef\r\n6\r\nabcdef\r\n0\r\n\r\n") == 413);
+    CHECK(status("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nabcdef\r\n6\r\nabcdef\r\n0\r\n\r\n") ==
+          413);
     CHECK(status("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFF\r\n") == 413);
     CHECK(status("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2;" + std::string(10000, 'x')) == 400);
   }

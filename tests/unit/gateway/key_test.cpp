@@ -55,7 +55,9 @@ bool contains(const std::string& text, const std::string& part) {
 }  // namespace
 
 TEST_SUITE("gateway/key") {
-  TEST_CASE("no source is no key") { CHECK(key_from({}) == ""); }
+  TEST_CASE("no source is no key") {
+    CHECK(key_from({}) == "");
+  }
 
   TEST_CASE("a variable") {
     const char* name = "AGENTVM_TEST_KEY";
@@ -83,7 +85,8 @@ TEST_SUITE("gateway/key") {
     CHECK_FALSE(contains(error_from({Kind::file, folder.file("sec ret\n")}), "sec ret"));
     CHECK(error_from({Kind::file, folder.file(std::string(gateway::max_key_bytes + 1, 'k'))}) != "");
     CHECK(error_from({Kind::file, folder.file(std::string(100'000, 'k'))}) != "");
-    CHECK(key_from({Kind::file, folder.file(std::string(gateway::max_key_bytes, 'k') + "\n")}).size() == gateway::max_key_bytes);
+    CHECK(key_from({Kind::file, folder.file(std::string(gateway::max_key_bytes, 'k') + "\n")}).size() ==
+          gateway::max_key_bytes);
     CHECK(contains(error_from({Kind::file, folder.path + "/none"}), folder.path + "/none"));
     CHECK(contains(error_from({Kind::file, folder.path}), "not a plain file"));
     REQUIRE(mkfifo((folder.path + "/pipe").c_str(), 0600) == 0);

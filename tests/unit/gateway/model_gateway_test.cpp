@@ -64,8 +64,9 @@ TEST_SUITE("gateway/model_gateway") {
       co_await connection.write("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nSet-Cookie: x\r\n\r\nhello");
     });
     world.run([&]() -> asio::awaitable<void> {
-      const std::string answer = co_await ask(
-          world, "POST /v1/responses HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer guest\r\nContent-Length: 7\r\n\r\n{\"a\":1}");
+      const std::string answer = co_await ask(world,
+                                              "POST /v1/responses HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
+                                              "guest\r\nContent-Length: 7\r\n\r\n{\"a\":1}");
       CHECK(answer == "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\nhello");
     });
     REQUIRE(world.upstream.requests.size() == 1);
@@ -105,7 +106,8 @@ TEST_SUITE("gateway/model_gateway") {
     bool sent_second = false;
     World world([&](FakeUpstream::Connection& connection) -> asio::awaitable<void> {
       co_await connection.read_until("\r\n\r\n");
-      co_await connection.write("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n\r\ndata: first\n\n");
+      co_await connection.write(
+          "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n\r\ndata: first\n\n");
       co_await first_was_read->wait();
       sent_second = true;
       co_await connection.write(
@@ -216,10 +218,11 @@ TEST_SUITE("gateway/model_gateway") {
     ModelLimits limits;
     limits.body_bytes = 5;
     World world(
-        [](FakeUpstream::Connection& connection) -> asio::awaitable<void> { co_await connection.wait_for_end(); }, limits);
+        [](FakeUpstream::Connection& connection) -> asio::awaitable<void> { co_await connection.wait_for_end(); },
+        limits);
     world.run([&]() -> asio::awaitable<void> {
-      const std::string answer =
-          co_await ask(world, "POST /v1/x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n");
+      const std::string answer = co_await ask(
+          world, "POST /v1/x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n");
       CHECK(answer.starts_with("HTTP/1.1 413"));
     });
   }
@@ -234,7 +237,9 @@ TEST_SUITE("gateway/model_gateway") {
       CHECK(world.events.at(0)["status"] == 502);
       return answer;
     };
-    const auto has = [](const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; };
+    const auto has = [](const std::string& text, const std::string& part) {
+      return text.find(part) != std::string::npos;
+    };
     CHECK(has(answer_to(never_asked, {}, "http://127.0.0.1:1/v1"), "connecting failed: Connection refused"));
     CHECK(has(answer_to([](FakeUpstream::Connection&) -> asio::awaitable<void> { co_return; }), "without an answer"));
     CHECK(has(answer_to([](FakeUpstream::Connection& connection) -> asio::awaitable<void> {
@@ -294,7 +299,7 @@ TEST_SUITE("gateway/model_gateway") {
       const StreamPtr slow = world.connect();
       std::string answer;
       const auto start = std::chrono::steady_clock::now();
-      for (const char c : std::string("GET /v1/")) {
+      for (const char c : std::string("GET ")) {
         co_await slow->write(std::string(1, c));
         co_await sleep_for(60ms);
       }

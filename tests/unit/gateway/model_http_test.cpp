@@ -47,9 +47,9 @@ TEST_SUITE("gateway/model_http") {
       CHECK_MESSAGE(refusal("GET " + std::string(target) + " HTTP/1.1\r\n\r\n") == 404, target);
     }
     for (const char* target :
-         {"/v1/../admin", "/v1/a/..", "/v1/.", "/v1/%2e%2e/admin", "/v1/.%2E/admin", "/v1/..%2fadmin", "/v1/%2E%2E%2Fadmin",
-          "/v1/..\\admin", "/v1/..%5Cadmin", "/v1/..;x/admin", "/v1/./x", "http://api.example/v1/responses", "*",
-          "example.com:443", "/v1/\xc3\xa4", "/v1/#x"}) {
+         {"/v1/../admin", "/v1/a/..", "/v1/.", "/v1/%2e%2e/admin", "/v1/.%2E/admin", "/v1/..%2fadmin",
+          "/v1/%2E%2E%2Fadmin", "/v1/..\\admin", "/v1/..%5Cadmin", "/v1/..;x/admin", "/v1/./x",
+          "http://api.example/v1/responses", "*", "example.com:443", "/v1/\xc3\xa4", "/v1/#x"}) {
       CHECK_MESSAGE(refusal("GET " + std::string(target) + " HTTP/1.1\r\n\r\n") == 400, target);
     }
     CHECK(refusal("CONNECT example.com:443 HTTP/1.1\r\n\r\n") == 400);
@@ -62,7 +62,8 @@ TEST_SUITE("gateway/model_http") {
   TEST_CASE("the guest's credentials and hop-by-hop fields fall away, ours come in") {
     const auto head = head_of(
         "POST /v1/responses HTTP/1.1\r\nHost: 127.0.0.1:4180\r\nAuthorization: Bearer guest\r\nCookie: a=b\r\n"
-        "X-Api-Key: guest\r\nX-Auth-Token: guest\r\nClient-Secret: guest\r\nProxy-Authorization: guest\r\nOpenAI-Organization: guest\r\n"
+        "X-Api-Key: guest\r\nX-Auth-Token: guest\r\nClient-Secret: guest\r\nProxy-Authorization: "
+        "guest\r\nOpenAI-Organization: guest\r\n"
         "Connection: keep-alive, X-Hop\r\nX-Hop: guest\r\nKeep-Alive: 5\r\nTE: trailers\r\nUpgrade: websocket\r\n"
         "Accept-Encoding: gzip\r\nExpect: 100-continue\r\nAccept: text/event-stream\r\nIdempotency-Key: 7\r\n"
         "session-id: s\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}");
@@ -84,7 +85,9 @@ TEST_SUITE("gateway/model_http") {
     const auto request = head_of("GET /v1/x HTTP/1.1\r\n\r\n");
     const auto old_request = head_of("GET /v1/x HTTP/1.0\r\n\r\n");
     const auto head_request = head_of("HEAD /v1/x HTTP/1.1\r\n\r\n");
-    const auto sized = head_of("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nSet-Cookie: a=b\r\nConnection: close\r\nX-Request-Id: 9\r\n\r\n", HttpKind::response);
+    const auto sized = head_of(
+        "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nSet-Cookie: a=b\r\nConnection: close\r\nX-Request-Id: 9\r\n\r\n",
+        HttpKind::response);
     const auto endless = head_of("HTTP/1.1 200 OK\r\n\r\n", HttpKind::response);
     CHECK(response_framing(request, sized) == Framing::length);
     CHECK(response_framing(request, endless) == Framing::chunked);

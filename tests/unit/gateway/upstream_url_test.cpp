@@ -28,10 +28,10 @@ TEST_SUITE("gateway/upstream_url") {
   }
 
   TEST_CASE("refused, with the address and the rule") {
-    for (const char* address :
-         {"", "api.openai.com", "ftp://a", "https://", "https:///v1", "https://a b/", "https://a:0/", "https://a:70000/",
-          "https://a:x/", "https://[::1/", "https://[zz]/", "https://a/v1?key=1", "https://a/#x", "https://a/\r\nX: y",
-          "http://api.openai.com/v1", "http://10.0.0.1/", "http://127.0.0.1.evil.example/", "http://128.0.0.1/"}) {
+    for (const char* address : {"", "api.openai.com", "ftp://a", "https://", "https:///v1", "https://a b/",
+                                "https://a:0/", "https://a:70000/", "https://a:x/", "https://[::1/", "https://[zz]/",
+                                "https://a/v1?key=1", "https://a/#x", "https://a/\r\nX: y", "http://api.openai.com/v1",
+                                "http://10.0.0.1/", "http://127.0.0.1.evil.example/", "http://128.0.0.1/"}) {
       CHECK_THROWS_WITH_AS(parse_upstream(address), doctest::Contains("model.upstream"), Error);
     }
     CHECK_THROWS_WITH_AS(parse_upstream("http://api.openai.com/v1"), doctest::Contains("loopback"), Error);

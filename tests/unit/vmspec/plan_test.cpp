@@ -240,6 +240,12 @@ TEST_CASE("the agent: exec with a prompt, the terminal without one") {
   CHECK(has_line(plan(builtin("default"), debian_host(), request).lines, "is no prompt"));
 }
 
+TEST_CASE("package managers know that there is no network, unless the profile says otherwise") {
+  CHECK(plan(builtin("default")).spec.agent.env.at("CARGO_NET_OFFLINE") == "true");
+  CHECK(plan(with("agent.env = { CARGO_NET_OFFLINE = \"false\" }\n")).spec.agent.env.at("CARGO_NET_OFFLINE") ==
+        "false");
+}
+
 TEST_CASE("a command's stdin is what the caller passes on") {
   RunRequest request = command_run({"cat"});
   CHECK(plan(builtin("default"), debian_host(), request).spec.agent.stdin_null);
