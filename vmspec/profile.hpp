@@ -148,7 +148,8 @@ void apply_profile(Profile& profile, const SourceText& source, std::vector<Probl
 std::optional<std::string> named_profile(const SourceText& workspace_file);
 
 /// The profile called `name` with all it extends, under the tables of the workspace's agentvm.toml when there is one.
-/// An empty name is what that file names, else "default". The result is checked (check_profile).
+/// An empty name is what that file names (a name, never a path: another file of the workspace would be taken for the
+/// caller's own), else "default". The result is checked (check_profile).
 Profile resolve_profile(std::string_view name, const std::optional<SourceText>& workspace_file,
                         const ProfileSources& sources, std::vector<Problem>& problems);
 
@@ -167,7 +168,8 @@ void apply_override(Profile& profile, std::string_view key, const std::vector<st
 std::string render_profile(const Profile& profile, bool origins = false);
 
 /// The keys `file` sets that reach outside the VM or hand something of the host in: commands run on the host, paths
-/// exposed, where the model's key comes from and goes. For a file that came with a workspace, which a guest can write.
+/// exposed, where the model's key comes from and goes, a wider network or workspace. For a file that came with a
+/// workspace, which a guest can write.
 std::vector<std::string> outward_keys(const Profile& profile, std::string_view file);
 
 /// The profiles compiled in, by name: templates/profiles/NAME.toml. Their file is "built-in NAME.toml".

@@ -104,13 +104,18 @@ void check_profile(const Profile& profile, std::vector<Problem>& problems) {
 }
 
 std::vector<std::string> outward_keys(const Profile& profile, std::string_view file) {
-  static constexpr std::string_view fixed[] = {"machine.connect", "guest.modules",  "guest.expose", "network.publish",
-                                               "agent.package",   "model.upstream", "model.key"};
+  static constexpr std::string_view always[] = {"machine.connect", "guest.modules", "guest.expose",   "workspace.hide",
+                                                "network.publish", "agent.package", "model.upstream", "model.key"};
   std::vector<std::string> out;
   for (const auto& [key, origin] : profile.origins) {
     if (origin.file != file) continue;
+    // Narrowing needs nobody's trust: a workspace may ask for less than its caller would give.
+    const bool widens = (key == "workspace.mode" && profile.workspace.mode == WorkspaceMode::shared) ||
+                        (key == "network.egress" && profile.network.egress != EgressChoice::none) ||
+                        (key == "network.allow" && !profile.network.allow.empty());
     const bool server = key.starts_with("mcp.") && std::count(key.begin(), key.end(), '.') > 1;
-    if (server || std::find(std::begin(fixed), std::end(fixed), key) != std::end(fixed)) out.push_back(key);
+    if (widens || server || std::find(std::begin(always), std::end(always), key) != std::end(always))
+      out.push_back(key);
   }
   return out;
 }

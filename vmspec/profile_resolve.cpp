@@ -147,7 +147,12 @@ Profile resolve_profile(std::string_view name, const std::optional<SourceText>& 
     if (layer.root) {
       auto named = base_name(*layer.root, "profile");
       if (!named) named = base_name(*layer.root, "extends");
-      if (base.empty() && named) {
+      if (named && named->name.find('/') != std::string::npos) {
+        problems.push_back(problem_at(
+            {workspace_file->file, named->at.line, named->at.column}, named->key,
+            "must be a profile's name, not a path, in a workspace's file (got " + quote_value(named->name) + ")",
+            "name the file with --profile"));
+      } else if (base.empty() && named) {
         base = named->name;
         key = named->key;
         from = {workspace_file->file, named->at.line, named->at.column};

@@ -16,7 +16,7 @@ using namespace commands;  // every name here is one of its structs
 namespace {
 
 Error usage(const std::string& path, const std::string& message, const std::string& hint) {
-  return Error("agentvm" + (path.empty() ? "" : " " + path) + ": " + message, hint, ExitCode::usage);
+  return Error((path.empty() ? "" : path + ": ") + message, hint, ExitCode::usage);
 }
 
 std::string help_hint(const std::string& path) {

@@ -22,14 +22,12 @@ namespace fs = std::filesystem;
 
 /// One clause, or "" when the modules are there.
 std::string missing_modules(const std::string& directory) {
-  if (access(directory.c_str(), R_OK | X_OK) < 0)
-    return "its modules (" + directory + ") are not there or not readable";
   try {
-    static_cast<void>(image::needed_modules(directory));
+    const std::string missing = image::missing_module(directory);
+    return missing.empty() ? "" : "it has no " + missing + ", neither built in nor as a module";
   } catch (const Error& error) {
     return error.what();
   }
-  return {};
 }
 
 std::vector<std::string> names_in(const std::string& directory) {

@@ -43,7 +43,10 @@ class Fingerprint {
   /// A file by what changes whenever its content may have changed.
   void file(const std::string& path) {
     struct stat info {};
-    if (stat(path.c_str(), &info) < 0) throw system_error(errno, "reading " + path);
+    if (stat(path.c_str(), &info) < 0) {
+      if (errno != ENOENT) throw system_error(errno, "reading " + path);
+      return line(path + " is missing");
+    }
     line(fmt::format("{} {} {} {} {}.{}", path, info.st_dev, info.st_ino, info.st_size, info.st_mtim.tv_sec,
                      info.st_mtim.tv_nsec));
   }
@@ -65,15 +68,14 @@ std::string images_dir(const std::string& cache_dir) {
 }
 
 /// The archive, in memory: a few megabytes.
-std::string make_archive(const HostImageRequest& request, const std::vector<std::string>& modules,
-                         const std::vector<EtcEntry>& etc) {
+std::string make_archive(const HostImageRequest& request, const std::vector<EtcEntry>& etc) {
   CpioArchive archive;
   // The kernel opens /dev/console for init before anything is mounted; devtmpfs brings the node itself.
   for (const char* directory : {"dev", "proc", "sys", "run", "modules", "etc"}) archive.add_directory(directory, 0755);
   archive.add_file("init", 0755, read_file(request.agentvm_guest));
   const bool unsigned_modules = takes_unsigned_modules(request.modules);
   std::string list;
-  for (const std::string& module : modules) {
+  for (const std::string& module : needed_modules(request.modules)) {
     const std::string path = "modules/" + module.substr(module.rfind('/') + 1);
     const std::string content = read_file(request.modules + "/" + module);
     archive.add_file(path, 0644, unsigned_modules ? without_signature(content) : content);
@@ -96,12 +98,11 @@ std::string make_archive(const HostImageRequest& request, const std::vector<std:
 }  // namespace
 
 std::string build_host_initramfs(const HostImageRequest& request) {
-  const std::vector<std::string> modules = needed_modules(request.modules);
   const std::vector<EtcEntry> etc = etc_skeleton(request.etc);
   Fingerprint fingerprint;
   fingerprint.line(format_version);
   fingerprint.file(request.agentvm_guest);
-  for (const std::string& module : modules) fingerprint.file(request.modules + "/" + module);
+  for (const std::string& index : module_index_files(request.modules)) fingerprint.file(index);
   for (const EtcEntry& entry : etc) {
     fingerprint.line(
         fmt::format("{} {} {:o} {}", static_cast<int>(entry.kind), entry.name, entry.permissions, entry.identity));
@@ -113,9 +114,10 @@ std::string build_host_initramfs(const HostImageRequest& request) {
     utimensat(AT_FDCWD, directory.c_str(), nullptr, 0);
     return path;
   }
-  make_directories(directory);
+  const std::string archive = make_archive(request, etc);
   try {
-    write_file_atomic(path, make_archive(request, modules, etc), 0600);
+    make_directories(directory);
+    write_file_atomic(path, archive, 0600);
   } catch (const Error& error) {
     rmdir(directory.c_str());  // fails, as it should, when another process has finished the same image
     throw Error(error.what(), "The image is made below " + images_dir(request.cache_dir) +

@@ -129,6 +129,21 @@ std::vector<std::string> needed_modules(const std::string& directory) {
   return order;
 }
 
+std::vector<std::string> module_index_files(const std::string& directory) {
+  return {directory + "/modules.builtin", directory + "/modules.dep", directory + "/modules.order"};
+}
+
+std::string missing_module(const std::string& directory) {
+  std::string known;
+  for (const std::string& path : module_index_files(directory)) known += read_file_if_exists(path).value_or("");
+  if (known.empty()) throw Error("its modules (" + directory + ") are not there");
+  std::replace(known.begin(), known.end(), '-', '_');
+  for (const auto& [name, required] : wanted) {
+    if (required && known.find("/" + std::string(name) + ".ko") == std::string::npos) return name;
+  }
+  return {};
+}
+
 std::vector<std::string> module_dependencies(std::string_view module) {
   constexpr std::string_view key = "depends=";
   std::vector<std::string> names;

@@ -13,6 +13,13 @@ namespace agentvm::image {
 /// naming the module when one that no guest can do without is neither, or when what it depends on cannot be told.
 std::vector<std::string> needed_modules(const std::string& directory);
 
+/// The files in a kernel's directory of modules that change whenever its modules do; some may be missing.
+std::vector<std::string> module_index_files(const std::string& directory);
+
+/// The name of a module that no guest can do without and that this kernel lacks, "" when it has them all. Looks names
+/// up only. Throws Error when the directory cannot be read.
+std::string missing_module(const std::string& directory);
+
 /// What a module itself says it depends on ("depends=" of its .modinfo section), names with _. Empty for none.
 std::vector<std::string> module_dependencies(std::string_view module);
 

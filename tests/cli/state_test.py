@@ -92,7 +92,7 @@ class State(unittest.TestCase):
         self.assertEqual(shown.code, listed.code)
         self.assertIn(shown.code, (0, 1))
         items = listed.json()
-        names = [item["name"] for item in items]
+        names = [item["what"] for item in items]
         for name in ("qemu", "virtiofsd", "codex", "kvm"):
             self.assertTrue(any(name in known.lower() for known in names), f"{name} in {names}")
             self.assertIn(name, shown.stdout.lower())

@@ -20,9 +20,8 @@ disk = "512MiB"
 
 def needed(name):
     """Skips when a tool of this test is not there."""
-    plan = harness.doctor_items()
-    item = next((item for item in plan if name in item["name"].lower()), None)
-    if item is None or not item["found"]:
+    item = next((item for item in harness.doctor_items() if name in item["what"].lower()), None)
+    if item is None or not item["good"]:
         raise unittest.SkipTest(f"{name} is not here")
 
 

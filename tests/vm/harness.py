@@ -69,13 +69,14 @@ def forget_cache():
             os.unlink(entry.path)
         else:
             shutil.rmtree(entry.path)
+    shared_cache()
 
 
 def missing_for_vms():
     """Why no VM can be booted here; "" when one can."""
     if not BIN or not all(os.path.exists(program(name)) for name in PROGRAMS):
         return f"agentvm's programs are not all in AGENTVM_BIN_DIR ({BIN or 'not set'})"
-    lacking = [item["name"] for item in doctor_items() if item["required"] and not item["found"]]
+    lacking = [item["what"] for item in doctor_items() if item["required"] and not item["good"]]
     return f"agentvm doctor misses: {', '.join(lacking)}" if lacking else ""
 
 

@@ -37,7 +37,11 @@ struct LinkPair {
     asio::co_spawn(io, run(guest), asio::detached);
     asio::co_spawn(io, run(host), asio::detached);
   }
-  static asio::awaitable<void> run(link::SessionPtr session) { co_await session->run(); }
+  asio::awaitable<void> run(link::SessionPtr session) {
+    ++running_;
+    co_await session->run();
+    --running_;
+  }
   std::function<void(nlohmann::json)> sink() {
     return [this](nlohmann::json event) { events.push_back(std::move(event)); };
   }
@@ -52,10 +56,15 @@ struct LinkPair {
       guest->close();
       host->close();
     });
-    io.run_for(std::chrono::seconds(30));
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while ((!done || running_ > 0) && std::chrono::steady_clock::now() < limit) io.run_one_until(limit);
     REQUIRE_MESSAGE(done, "the test hung");
+    io.poll();  // what the end of the sessions set going, but not the timers that watch over it
     if (failure) std::rethrow_exception(failure);
   }
+
+ private:
+  int running_ = 0;
 };
 
 /// Reads until the text is there; fails the test at the stream's end or after 20 s' worth of the test's own limit.

@@ -68,6 +68,12 @@ TEST_CASE("what a workspace's file reaches outside is known") {
   CHECK(outward_keys(parsed.profile, "p.toml") ==
         std::vector<std::string>{"guest.expose", "mcp.x.command", "model.upstream"});
   CHECK(outward_keys(parsed.profile, "other.toml").empty());
+  const auto wider = parse("[workspace]\nmode = \"shared\"\n[network]\negress = \"proxy\"\nallow = [\"a.org\"]\n");
+  CHECK(outward_keys(wider.profile, "p.toml") ==
+        std::vector<std::string>{"network.allow", "network.egress", "workspace.mode"});
+  const auto narrower =
+      parse("[workspace]\nmode = \"read-only\"\n[network]\negress = \"none\"\n[machine]\nvcpus = 2\n");
+  CHECK(outward_keys(narrower.profile, "p.toml").empty());
 }
 
 }  // namespace agentvm::vmspec

@@ -146,6 +146,16 @@ TEST_CASE("profile belongs into a workspace's file, and not beside extends") {
   CHECK(has_line(resolve({}, "", "profile = \"rust\"\nextends = \"rust\"\n").lines, "says the same as profile"));
 }
 
+TEST_CASE("a workspace's file cannot pull another file in") {
+  for (const char* text :
+       {"profile = \"./evil\"\n", "extends = \"/ws/evil.toml\"\n", "[profile]\nname = \"./evil\"\n"}) {
+    const auto r = resolve({{"./evil", "[mcp.x]\ncommand = [\"sh\"]\n"}}, "", text);
+    REQUIRE(r.lines.size() == 1);
+    CHECK(has_line(r.lines, "must be a profile's name, not a path"));
+    CHECK_FALSE(r.profile.mcp.contains("x"));
+  }
+}
+
 TEST_CASE("a layer that is no TOML is the only mistake shown") {
   const auto r = resolve({{"base", "x = = 1\n"}, {"mine", "extends = \"base\"\nagent.kind = \"command\"\n"}}, "mine");
   REQUIRE(r.lines.size() == 1);

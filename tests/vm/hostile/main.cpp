@@ -35,7 +35,7 @@ void attack(const std::string& name) {
   guest::mount_kernel_filesystems();
   guest::open_stdio();
   const guest::UeventSocket events;
-  guest::load_modules("/modules.list");
+  guest::load_modules(guest::open_modules("/modules.list"));
   guest::say("hostile: " + name);
   if (name == "exit") return;
   if (name == "fuse") return hostile::attack_share();
