@@ -107,7 +107,7 @@ std::vector<std::string> sandbox_arguments(const SandboxHost& host, const McpIns
                        std::any_of(install.directories.begin(), install.directories.end(), holds) ||
                        std::any_of(host.root_directories.begin(), host.root_directories.end(), holds) ||
                        std::any_of(host.root_links.begin(), host.root_links.end(),
-                                   [&](const auto& link) { return link.first == path; });
+                                   [&path_of_link = path](const auto& link) { return link.first == path_of_link; });
     if (!there) add({"--symlink", target, path});
   }
   add({"--remount-ro", "/", "--chdir", "/tmp", "--"});

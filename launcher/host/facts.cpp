@@ -66,7 +66,7 @@ vmspec::HostFacts gather_facts(const vmspec::NeededFacts& needed, const state::R
       if (path.front() == '/' && access(path.c_str(), X_OK) == 0) facts.found.emplace(name, path);
     } else if (auto path = find_tool(name, roots.cache)) {
       // A version manager's copy in the home directory hides a system's one that a host guest sees just as well.
-      if (!path->starts_with("/usr/")) {
+      if (!path->starts_with("/usr/") && variable(tool_variable(name).c_str()).empty()) {
         if (auto system_wide = find_program(name, "/usr/local/bin:/usr/bin:/usr/sbin")) path = std::move(system_wide);
       }
       facts.found.emplace(name, std::move(*path));

@@ -15,7 +15,9 @@ namespace {
 
 constexpr std::string_view capabilities = "/cache/qemu/capabilities";
 
-/// No security driver, cgroups, namespaces or log daemon: the VM is QEMU and nothing else, run as the caller.
+/// No security driver, cgroups, namespaces or log daemon: the VM is QEMU and nothing else, run as the caller. Without
+/// the filtered capability libvirt reads the guest CPU's features in one message instead of 400, half of a start's
+/// time.
 std::string qemu_conf(bool root) {
   std::string text =
       "security_driver = \"none\"\n"
@@ -23,7 +25,8 @@ std::string qemu_conf(bool root) {
       "namespaces = []\n"
       "stdio_handler = \"file\"\n"
       "dynamic_ownership = 0\n"
-      "remember_owner = 0\n";
+      "remember_owner = 0\n"
+      "capability_filters = [ \"cpu-unavailable-features\" ]\n";
   if (root) text += "user = \"root\"\ngroup = \"root\"\n";
   return text;
 }

@@ -6,8 +6,9 @@
 #include <atomic>
 #include <cstdlib>
 #include <mutex>
-#include <regex>
 #include <thread>
+
+#include "launcher/hypervisor/libvirt_message.hpp"
 
 namespace agentvm::hypervisor {
 
@@ -31,37 +32,10 @@ void initialise_once(const std::string& log) {
 
 }  // namespace
 
-std::string tidy_message(std::string_view message) {
-  // "internal error: qemu unexpectedly closed the monitor: 2026-01-01T00:00:00.000000Z qemu-system-x86_64: REASON"
-  static const std::regex noise(R"((internal error: )|(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\.\d+(Z|\+\d{4}): ?)|)"
-                                R"((\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\.\d+Z ))");
-  std::string text(message.substr(0, 4096));
-  // A line break after a colon is QEMU's output quoted; what follows the first full line is repetition.
-  std::size_t line = 0;
-  while ((line = text.find('\n', line)) != std::string::npos) {
-    const bool quoted = text.find_last_not_of(" \n") != std::string::npos && line > 0 &&
-                        text[text.find_last_not_of(' ', line - 1)] == ':';
-    if (!quoted) {
-      text.resize(line);
-      break;
-    }
-    text[line] = ' ';
-  }
-  text = std::regex_replace(text, noise, "");
-  const std::size_t last = text.find_last_not_of(" \t\r\n");
-  text.resize(last == std::string::npos ? 0 : last + 1);
-  return text;
-}
-
 Error libvirt_error(std::string_view what_failed, std::string hint) {
   const virErrorPtr last = virGetLastError();
   const char* message = last != nullptr && last->message != nullptr ? last->message : "libvirt gives no reason";
   return Error(std::string(what_failed) + ": " + tidy_message(message), std::move(hint));
-}
-
-int libvirt_error_code() noexcept {
-  const virErrorPtr last = virGetLastError();
-  return last != nullptr ? last->code : VIR_ERR_OK;
 }
 
 struct EventLoop::Thread {

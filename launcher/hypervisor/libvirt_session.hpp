@@ -22,10 +22,6 @@ using Domain = std::unique_ptr<virDomain, FreeDomain>;
 
 /// libvirt's last error of this thread as ours: "WHAT_FAILED: first line of its message", without its noise.
 Error libvirt_error(std::string_view what_failed, std::string hint = {});
-/// The code of libvirt's last error of this thread (virErrorNumber).
-int libvirt_error_code() noexcept;
-/// One line of a libvirt message: no "internal error:", no timestamps of QEMU's log, no line breaks.
-std::string tidy_message(std::string_view message);
 
 /// Runs libvirt's default event loop as long as somebody holds it. The first holder initialises libvirt, with its log
 /// going to `log` (once in a process) and nothing printed. Throws Error when libvirt cannot be initialised.

@@ -18,15 +18,16 @@ namespace asio = boost::asio;
 ControlApi::ControlApi(asio::any_io_executor executor, const std::string& path, link::Handler handler)
     : executor_(std::move(executor)), listener_(listen_unix(path)), handler_(std::move(handler)), changed_(executor_) {}
 
-void ControlApi::adopt(UniqueFd connection) {
+void ControlApi::adopt(UniqueFd connection, std::function<void()> ended) {
   const auto session = link::Session::create(executor_, std::move(connection), link::Role::server, {}, handler_);
   sessions_.insert(session);
-  asio::co_spawn(executor_, serve(session), asio::detached);
+  asio::co_spawn(executor_, serve(session, std::move(ended)), asio::detached);
 }
 
-asio::awaitable<void> ControlApi::serve(link::SessionPtr session) {
+asio::awaitable<void> ControlApi::serve(link::SessionPtr session, std::function<void()> ended) {
   co_await session->run();
   sessions_.erase(session);
+  if (ended) ended();
   changed_.notify();
 }
 

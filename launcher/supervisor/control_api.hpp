@@ -19,8 +19,8 @@ class ControlApi {
   /// Listens on `path`; `handler` answers every stream.
   ControlApi(boost::asio::any_io_executor executor, const std::string& path, link::Handler handler);
 
-  /// Serves a connection that exists already: the caller that started us.
-  void adopt(UniqueFd connection);
+  /// Serves a connection that exists already: the caller that started us. `ended` is called when it is over.
+  void adopt(UniqueFd connection, std::function<void()> ended = {});
   /// Accepts until close().
   boost::asio::awaitable<void> run();
   /// Ends every session once what is written has been flushed.
@@ -29,7 +29,7 @@ class ControlApi {
   boost::asio::awaitable<void> drained();
 
  private:
-  boost::asio::awaitable<void> serve(link::SessionPtr session);
+  boost::asio::awaitable<void> serve(link::SessionPtr session, std::function<void()> ended);
 
   boost::asio::any_io_executor executor_;
   UniqueFd listener_;

@@ -55,6 +55,7 @@ asio::awaitable<void> Life::answer(link::StreamPtr stream) {
 }
 
 asio::awaitable<void> Life::answer_own(link::StreamPtr stream) {
+  owned_ = true;
   stream->respond(200);
   // Held open for as long as the owner lives; a read ends only when it goes.
   asio::co_spawn(

@@ -87,7 +87,12 @@ asio::awaitable<int> Life::live() {
   asio::co_spawn(io_, api_.run(), asio::detached);
   asio::co_spawn(io_, watch_signals(), asio::detached);
   asio::co_spawn(io_, watch_reaper(), asio::detached);
-  if (options_.owner) api_.adopt(std::move(options_.owner));
+  if (options_.owner) {
+    // A caller that dies before it has asked for /own leaves only this trace.
+    api_.adopt(std::move(options_.owner), [this] {
+      if (!owned_ && !gone_ && !spec_.detached) end("its caller went away");
+    });
+  }
   try {
     co_await bring_up();
     co_await run_agent();

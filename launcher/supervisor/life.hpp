@@ -108,6 +108,7 @@ class Life {
   std::optional<guest::ReadyReport> ready_report_;
   std::vector<std::string> commands_;
 
+  bool owned_ = false;  ///< /own was asked for
   bool ready_ = false;
   bool agent_start_asked_;
   bool stopping_ = false;

@@ -3,16 +3,20 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 #include <sstream>
+#include <utility>
 
 #include "base/file.hpp"
 #include "base/unix_socket.hpp"
@@ -29,7 +33,8 @@ constexpr char sandbox_hint[] =
     "virtiofsd must run in its namespace sandbox: user namespaces have to be allowed (sysctl "
     "user.max_user_namespaces, kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns).";
 
-/// The last line that says something, for a message; virtiofsd's own time stamp is cut off.
+/// The last line that says what went wrong, for a message; virtiofsd's own time stamp is cut off. Its warnings are
+/// about what it can do without.
 std::string last_words(const std::string& log) {
   std::string text;
   try {
@@ -37,12 +42,15 @@ std::string last_words(const std::string& log) {
   } catch (const Error&) {
     return {};  // the log is unreadable or huge: the message goes without it
   }
-  while (!text.empty() && text.back() == '\n') text.pop_back();
-  std::string line = text.substr(text.rfind('\n') + 1);
-  if (const auto end = line.find("] "); !line.empty() && line.front() == '[' && end != std::string::npos) {
-    line.erase(0, end + 2);
+  std::istringstream lines(text);
+  std::string last;
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.empty() && line.find(" WARN ") == std::string::npos) last = line;
   }
-  return line.substr(0, 300);
+  if (const auto end = last.find("] "); !last.empty() && last.front() == '[' && end != std::string::npos) {
+    last.erase(0, end + 2);
+  }
+  return last.substr(0, 300);
 }
 
 /// The children of a process (proc(5): task/TID/children, CONFIG_PROC_CHILDREN).
@@ -62,6 +70,15 @@ std::string translate(const char* option, const char* kind, std::uint32_t from, 
 }
 
 constexpr std::uint32_t all_ids = 4294967295U;
+
+/// As many descriptors as virtiofsd may have: it holds one for every inode the guest remembers, and beyond the limit
+/// the guest's file calls fail. A million is its own default, which it complains about where it may not have it.
+std::string descriptor_limit() {
+  rlimit limit{};
+  constexpr rlim_t most = 1'000'000;
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_max == RLIM_INFINITY) limit.rlim_max = most;
+  return fmt::format("--rlimit-nofile={}", std::min(limit.rlim_max, most));
+}
 
 }  // namespace
 
@@ -110,11 +127,13 @@ ShareServer::ShareServer(ShareServerOptions options) : options_(std::move(option
   const UniqueFd listener = listen_unix(options_.socket, 1);
   // virtiofsd waits in accept: on a non-blocking socket it would give up at once.
   set_nonblocking(listener.get(), false);
+  std::vector<std::string> arguments = virtiofsd_arguments(options_.share, options_.identity, listener.get());
+  arguments.push_back(descriptor_limit());
   const std::string filter = options_.share.read_only ? std::string() : suid_filter();
   try {
     child_ = spawn(
         {.program = options_.virtiofsd,
-         .args = virtiofsd_arguments(options_.share, options_.identity, listener.get()),
+         .args = std::move(arguments),
          .environment = {{{"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"}, {state::instance_variable, options_.instance}}},
          .directory = "/",
          .stderr_fd = log.get(),
@@ -173,7 +192,9 @@ void ShareServer::stop(std::chrono::milliseconds grace) noexcept {
   }
   child_.terminate(grace);
   for (const UniqueFd& worker : workers) {
-    if (worker) signal_pidfd(worker.get(), SIGKILL);
+    if (!worker || !signal_pidfd(worker.get(), SIGKILL)) continue;
+    pollfd item{worker.get(), POLLIN, 0};
+    poll(&item, 1, 1000);
   }
   if (!options_.socket.empty()) unlink(options_.socket.c_str());
 }

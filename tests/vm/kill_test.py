@@ -5,6 +5,7 @@ import harness
 from harness import VmTestCase, small
 
 CLI, SUPERVISOR, QEMU, VIRTIOFSD, REAPER = "agentvm", "agentvm-supervisor", "qemu-system", "virtiofsd", "agentvm-reaper"
+SHORT = {CLI: "cli", SUPERVISOR: "supervisor", QEMU: "qemu", VIRTIOFSD: "virtiofsd", REAPER: "reaper"}
 
 
 class Kill(VmTestCase):
@@ -30,7 +31,7 @@ class Kill(VmTestCase):
 
     def kill_at(self, moment, victims, failures):
         """One VM, one kill; what goes wrong is added to `failures`, for it runs on a thread."""
-        name = f"{'-'.join(victims)}-{moment}".replace("_", "-").replace("agentvm-", "").replace("agentvm", "cli")[:30]
+        name = "-".join([*(SHORT[victim] for victim in victims), moment])
         try:
             self.one_kill(name, moment, victims)
         except AssertionError as error:
@@ -47,12 +48,12 @@ class Kill(VmTestCase):
             self.assertEqual(self.sandbox.run("exec", name, "--", "true").code, 0, "the agent runs and exec works")
         targets = []
         for victim in victims:
-            if victim == CLI:
-                vm.wait_for(SUPERVISOR)
-                running.process.kill()
-            else:
-                vm.wait_for(victim)
-                targets += vm.find(victim)
+            wanted = SUPERVISOR if victim == CLI else victim
+            found = harness.wait_until(lambda: vm.find(wanted) or running.process.poll() is not None, 60, f"{wanted} of {name}")
+            self.assertIsNot(found, True, f"the run ended before {wanted} was there: {running.so_far()}")
+            targets += found if victim != CLI else []
+        if CLI in victims:
+            running.process.kill()
         for target in targets:
             target.kill()
         result = running.finish(30)

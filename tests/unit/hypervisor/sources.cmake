@@ -1,0 +1,2 @@
+set(UNIT_SOURCES_hypervisor libvirt_qemu_test.cpp parts_test.cpp)
+set(UNIT_LIBS_hypervisor agentvm_hypervisor)

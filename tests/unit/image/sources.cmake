@@ -1,0 +1,2 @@
+set(UNIT_SOURCES_image host_image_test.cpp kernel_modules_test.cpp)
+set(UNIT_LIBS_image agentvm_image)
