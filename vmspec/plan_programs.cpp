@@ -20,7 +20,7 @@ struct Requirement {
   ExitCode code;
 };
 
-constexpr std::array<Requirement, 5> requirements = {{
+constexpr std::array<Requirement, 6> requirements = {{
     {"qemu", "QEMU, which runs the machine",
      "install qemu-system-x86 (Debian) or qemu (NixOS), or set AGENTVM_QEMU to qemu-system-x86_64",
      ExitCode::agentvm_failed},
@@ -33,6 +33,8 @@ constexpr std::array<Requirement, 5> requirements = {{
     {"agentvm-guest", "agentvm-guest, agentvm's own program inside the machine",
      "it lies beside agentvm: build or install agentvm as a whole, or set AGENTVM_GUEST to it",
      ExitCode::agentvm_failed},
+    {"bwrap", "bubblewrap, without which no MCP server is started on this host",
+     "install bubblewrap (Debian), or switch the servers off: [mcp.NAME] command = []", ExitCode::agentvm_failed},
     {"codex", "Codex, the agent",
      "install it with `npm install -g @openai/codex`, or set AGENTVM_CODEX or agent.package to its path",
      ExitCode::cannot_start},
@@ -150,8 +152,12 @@ void Planner::mcp_servers() {
     spec.command.front() = found->second;
     spec_.mcp.push_back(std::move(spec));
   }
-  if (!spec_.mcp.empty() && spec_.bubblewrap.empty()) {
-    note("bubblewrap is not installed: MCP servers run on this host without a sandbox.");
+  if (spec_.mcp.empty() || !spec_.bubblewrap.empty()) return;
+  if (kind_of(profile_, request_) == AgentKind::command) {
+    note("MCP servers are left out: bubblewrap, their sandbox, is not installed on this host.");
+    spec_.mcp.clear();
+  } else {
+    problems_.push_back(missing("bwrap"));
   }
 }
 

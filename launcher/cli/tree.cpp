@@ -154,8 +154,9 @@ void add_completion(CLI::App& tree) {
 void add_common(CLI::App& app, commands::GlobalOptions& options) {
   app.allow_extras();
   app.set_help_flag("-h,--help", "show this help");
-  app.add_flag_callback(
-      "-v,--verbose", [&options] { ++options.verbosity; }, "say more on stderr");
+  app.add_flag_function(
+      "-v,--verbose", [&options](std::int64_t times) { options.verbosity += static_cast<int>(times); },
+      "say more on stderr (twice: with times)");
   app.add_flag("--no-color", options.no_color, "no colours (there are none but on a terminal)");
   for (CLI::App* verb : app.get_subcommands({})) add_common(*verb, options);
 }

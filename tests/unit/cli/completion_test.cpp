@@ -11,7 +11,7 @@ using test::Scratch;
 
 namespace {
 
-std::string script(const char* shell) {
+std::string script(const std::string& shell) {
   return std::get<commands::PrintText>(cli::parse({"completion", shell}).verb).text;
 }
 
@@ -58,7 +58,7 @@ TEST_CASE("bash completes verbs, options, VMs, profiles and choices") {
 }
 
 TEST_CASE("zsh and fish know every verb and option") {
-  for (const char* shell : {"zsh", "fish"}) {
+  for (const std::string shell : {"zsh", "fish"}) {
     CAPTURE(shell);
     const std::string text = script(shell);
     for (const char* word : {"run", "destroy", "workspace-mode", "prompt-file", "profile list -q", "ls -q"}) {

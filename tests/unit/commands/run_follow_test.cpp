@@ -275,7 +275,7 @@ TEST_CASE("a failed run is an error with its hint, its code and the console's en
 
 TEST_CASE("a supervisor that vanishes is one message with its last words, and what it left is swept") {
   World world;
-  auto vm = world.start({.waits_for_stop = true, .vanishes = true});
+  auto vm = world.start({.vanishes = true});
   world.scratch.write("state/agentvm/vms/app/supervisor.log", "first\nthe last words\n");
   const std::string state_dir = vm.paths.state_dir;
   CapturedStreams streams;

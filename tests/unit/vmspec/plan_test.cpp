@@ -194,6 +194,17 @@ TEST_CASE("a command needs neither Codex nor a key nor mcp-nixos") {
   CHECK(has_line(p.spec.notes, "MCP server nixos is left out"));
 }
 
+TEST_CASE("no MCP server runs on the host without its sandbox") {
+  auto facts = debian_host();
+  facts.programs.erase("bwrap");
+  CHECK(has_line(plan(builtin("default"), facts).lines, "there is no bubblewrap"));
+  const auto p = plan(builtin("default"), facts, command_run({"true"}));
+  CHECK(p.lines.empty());
+  CHECK(p.spec.mcp.empty());
+  CHECK(has_line(p.spec.notes, "MCP servers are left out"));
+  CHECK(plan(with("[mcp.nixos]\ncommand = []\n"), facts).lines.empty());
+}
+
 TEST_CASE("Codex needs its key, unless the model is on this machine") {
   auto facts = debian_host();
   facts.environment.erase("OPENAI_API_KEY");
@@ -316,10 +327,12 @@ TEST_CASE("engines of later versions are refused, each with its key and place") 
                                                                   {"agent.kind", "\"opencode\""},
                                                                   {"agent.package", "\"nix:x\""},
                                                                   {"model.wire", "\"chat\""}};
-  for (const auto& [key, value] : cases) {
+  for (const auto& one : cases) {
+    const std::string key = one.first;
+    const std::string value = one.second;
     CAPTURE(key);
     CAPTURE(value);
-    const auto p = plan(with(std::string(key) + " = " + value + "\n"));
+    const auto p = plan(with(key + " = " + value + "\n"));
     REQUIRE(p.lines.size() == 1);
     CHECK(p.lines[0].starts_with("mine.toml:2:"));
     CHECK(p.problems[0].key == key);

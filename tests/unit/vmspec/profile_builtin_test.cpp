@@ -14,7 +14,8 @@ TEST_CASE("there are seven") {
 }
 
 TEST_CASE("each is without mistakes, described, and needs no engine this version lacks") {
-  for (const auto& [name, source] : builtin_profiles()) {
+  for (const auto& one : builtin_profiles()) {
+    const std::string& name = one.first;
     CAPTURE(name);
     const Profile profile = builtin(name);
     CHECK_FALSE(profile.description.empty());

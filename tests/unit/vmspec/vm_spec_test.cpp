@@ -40,7 +40,8 @@ TEST_CASE("a plan comes back") {
 
 TEST_CASE("a wrong plan names the field") {
   const nlohmann::json good = to_json(some_spec());
-  for (const auto& [key, value] : good.items()) {
+  for (const auto& one : good.items()) {
+    const std::string& key = one.key();
     CAPTURE(key);
     nlohmann::json bad = good;
     bad.erase(key);
