@@ -22,7 +22,7 @@ using namespace asio::experimental::awaitable_operators;
 namespace {
 
 /// A pipe's capacity by default (pipe(7)).
-constexpr std::size_t chunk_bytes = 64 * 1024;
+constexpr std::size_t piped_bytes = 64 * 1024;
 
 /// Returns however it ends, so that `||` need not wait for the process when the stream is lost.
 asio::awaitable<void> copy_input(Process& process, Process::Descriptor input, link::Stream& stream) {
@@ -87,7 +87,7 @@ asio::awaitable<void> send_output(ProcessPtr process, Process::Output& output, l
   Process::Descriptor source = std::move(*output.source);
   output.source.reset();
   stream->respond(200);
-  std::vector<char> buffer(chunk_bytes);
+  std::vector<char> buffer(piped_bytes);
   for (;;) {
     const ssize_t got = ::read(source.native_handle(), buffer.data(), buffer.size());
     if (got > 0) {

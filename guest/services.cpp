@@ -33,7 +33,7 @@ using Descriptor = asio::posix::stream_descriptor;
 
 namespace {
 
-constexpr std::size_t chunk_bytes = 64 * 1024;
+constexpr std::size_t relayed_bytes = 64 * 1024;
 constexpr std::size_t max_name_bytes = 128;
 constexpr std::size_t max_refusal_bytes = 4096;
 /// Out of descriptors or memory: a pause lets connections end.
@@ -75,7 +75,7 @@ asio::awaitable<void> receive(link::Stream& stream, Descriptor& out) {
 
 /// The program's bytes to the service, and their end.
 asio::awaitable<void> send(Descriptor& in, link::Stream& stream) {
-  std::vector<char> buffer(chunk_bytes);
+  std::vector<char> buffer(relayed_bytes);
   for (;;) {
     const auto [error, got] = co_await in.async_read_some(asio::buffer(buffer), asio::as_tuple(asio::use_awaitable));
     if (error == asio::error::eof) break;

@@ -113,7 +113,7 @@ void add_run(CLI::App& tree, commands::RunOptions& options) {
   verb->add_flag_callback(
       "--no-tty", [&options] { options.tty = false; }, "never give it one");
   verb->add_option("--report", options.report_file, "write the report there too, as JSON")->type_name("FILE");
-  verb->add_flag("--json", options.json, "print what happens as JSON lines on stdout");
+  verb->add_flag("--json", options.json, "print what happens as JSON lines on stdout, the agent's output among them");
   verb->add_flag("--dry-run", options.dry_run, "print the plan (with --json: as JSON) and start nothing");
   verb->add_flag("--trust-workspace", options.trust_workspace,
                  "take also those keys of the workspace's agentvm.toml that reach outside the VM");

@@ -82,7 +82,20 @@ class RunFollower {
   bool ended() const { return failure_ || report_ || over() || leave_; }
   void notify() { changed_.notify(); }
 
+  /// The first line of --json: what the caller has to know to find the VM again.
+  std::string run_line() const {
+    nlohmann::ordered_json line;
+    line["event"] = "run";
+    line["name"] = vm_.spec.name;
+    line["uuid"] = vm_.spec.uuid;
+    line["profile"] = vm_.spec.profile;
+    line["workspace"] = vm_.spec.workspace;
+    line["notes"] = vm_.spec.notes;
+    return line.dump(-1, ' ', false, json::error_handler_t::replace);
+  }
+
   asio::awaitable<void> follow() {
+    if (json_out_) co_await json_out_->line(run_line());
     start(watch_connection());
     start(read_events());
     if (!options_.detach) start(own());
@@ -96,6 +109,8 @@ class RunFollower {
     if (vm_.spec.keep && agent_code_ && !ended()) {
       // Ending our half says that we are done; a caller that just vanishes takes its VM with it.
       if (own_) own_->finish();
+      // Its answer shows that the end of our half has arrived; close() alone would overtake it.
+      co_await client_.session().ping();
       client_.session().close();
       co_await client_.wait_over();
       co_return;

@@ -46,8 +46,12 @@ asio::awaitable<void> StdioRelay::pump_output(link::StreamPtr stream, std::strin
     for (;;) {
       std::string bytes = co_await stream->read();
       if (bytes.empty()) break;
-      const bool taken =
-          local != nullptr ? co_await local->write(std::move(bytes)) : co_await options_.sink(name, std::move(bytes));
+      bool taken = false;
+      if (local != nullptr) {
+        taken = co_await local->write(std::move(bytes));
+      } else {
+        taken = co_await options_.sink(name, std::move(bytes));
+      }
       if (taken) continue;
       output_lost_ = true;
       output_error_ = local != nullptr ? local->error() : EPIPE;

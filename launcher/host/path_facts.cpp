@@ -10,16 +10,14 @@
 #include <cstdlib>
 #include <memory>
 
+#include "base/directory.hpp"
+
 namespace agentvm::host {
 
 namespace {
 
 /// A directory with more children than this is no directory of toolchains.
 constexpr std::size_t most_children = 256;
-
-struct CloseDirectory {
-  void operator()(DIR* directory) const noexcept { closedir(directory); }
-};
 
 bool is_directory(const std::string& path) {
   struct stat info {};
@@ -47,7 +45,7 @@ std::string real_path(const std::string& path) {
 
 std::vector<std::string> sorted_entries(const std::string& directory) {
   std::vector<std::string> names;
-  const std::unique_ptr<DIR, CloseDirectory> open(opendir(directory.c_str()));
+  const Directory open(opendir(directory.c_str()));
   if (!open) return names;
   while (const dirent* entry = readdir(open.get())) {
     const std::string name = entry->d_name;

@@ -5,10 +5,12 @@
 // of QEMU, which works even when libvirt does not answer.
 #include "launcher/hypervisor/libvirt_qemu.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
+#include <cerrno>
 #include <cstdlib>
 #include <exception>
 #include <functional>
@@ -89,6 +91,12 @@ std::string daemon_pid_file(const std::string& connect, const std::string& domai
   return std::string(runtime) + "/libvirt/qemu/run/" + domain_name + ".pid";
 }
 
+/// Makes a log of ours, so that a daemon's appending to it leaves it ours.
+void make_own(const std::string& log) {
+  const UniqueFd file(open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file) throw system_error(errno, "opening the console's log " + log);
+}
+
 /// libvirt's handles of one VM. Only the worker touches them, and the destructor once the worker has ended.
 struct Handles {
   std::shared_ptr<EventLoop> loop;
@@ -149,18 +157,21 @@ class LibvirtQemu final : public Hypervisor {
   asio::awaitable<void> add_share(const vmspec::ShareSpec& share, const std::string& socket) override {
     const std::string tag = share.tag;
     const std::string xml = vmspec::render_libvirt_share(share, socket);
-    co_await worker_.run([this, tag, xml] {
+    // Named, as in remove_share: GCC 12 destroys the captures of a lambda within co_await twice.
+    auto attach = [this, tag, xml] {
       if (virDomainAttachDeviceFlags(domain(), xml.c_str(), VIR_DOMAIN_AFFECT_LIVE) < 0) {
         throw libvirt_error("adding the share " + tag + " to " + spec_.name);
       }
-    });
+    };
+    co_await worker_.run(std::move(attach));
     added_[tag] = xml;
   }
 
   asio::awaitable<void> remove_share(const std::string& tag) override {
     const auto added = added_.find(tag);
     if (added == added_.end()) throw Error("the VM " + spec_.name + " has no added share " + tag);
-    co_await worker_.run([this, name = added->first, xml = added->second] { detach(name, xml); });
+    auto take_away = [this, name = added->first, xml = added->second] { detach(name, xml); };
+    co_await worker_.run(std::move(take_away));
     added_.erase(tag);
   }
 
@@ -218,7 +229,9 @@ class LibvirtQemu final : public Hypervisor {
   enum class State { fresh, booting, booted, failed };
 
   bool embedded() const { return spec_.connect == "embed"; }
-  std::string fifo() const { return paths_.runtime_dir + "/console.fifo"; }
+  /// What QEMU writes its console to. The daemons put virtlogd in between, which takes plain files and limits them
+  /// itself.
+  std::string console_sink() const { return embedded() ? paths_.runtime_dir + "/console.fifo" : paths_.console_log; }
 
   /// On the worker.
   virDomainPtr domain() const {
@@ -242,7 +255,11 @@ class LibvirtQemu final : public Hypervisor {
   }
 
   asio::awaitable<void> start() {
-    console_.emplace(executor_, fifo(), paths_.console_log);
+    if (embedded()) {
+      console_.emplace(executor_, console_sink(), paths_.console_log);
+    } else {
+      make_own(paths_.console_log);
+    }
     sink_->deliver = [this](int event, int detail) {
       asio::post(executor_, if_alive([this, event, detail] { on_event(event, detail); }));
     };
@@ -303,7 +320,8 @@ class LibvirtQemu final : public Hypervisor {
     // The system daemon runs QEMU as a user of its own, who cannot reach sockets in our directories of mode 0700.
     if (spec_.connect == "system") features.dac_label = vmspec::LibvirtFeatures::Label{geteuid(), getegid()};
     if (access(qboot, R_OK) == 0) features.firmware = qboot;
-    const vmspec::LibvirtPaths paths{fifo(), paths_.control_socket, paths_.services_socket, paths_.share_sockets};
+    const vmspec::LibvirtPaths paths{console_sink(), paths_.control_socket, paths_.services_socket,
+                                     paths_.share_sockets};
     return vmspec::render_libvirt_domain(spec_, paths, vmspec::kernel_cmdline(spec_), features);
   }
 

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string_view>
 
+#include "base/directory.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/process.hpp"
@@ -16,10 +17,6 @@
 namespace agentvm::hypervisor {
 
 namespace {
-
-struct CloseDirectory {
-  void operator()(DIR* directory) const noexcept { closedir(directory); }
-};
 
 pid_t to_pid(std::string_view text) noexcept {
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
@@ -47,7 +44,7 @@ std::vector<pid_t> find_vmm(const std::string& uuid, const std::string& pid_file
     if (pid > 0 && is_vmm_of(pid, uuid)) return {pid};
   }
   std::vector<pid_t> found;
-  const std::unique_ptr<DIR, CloseDirectory> proc(opendir("/proc"));
+  const Directory proc(opendir("/proc"));
   if (!proc) return found;
   while (const dirent* entry = readdir(proc.get())) {
     const pid_t pid = to_pid(entry->d_name);

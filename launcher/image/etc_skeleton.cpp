@@ -12,6 +12,8 @@
 #include <memory>
 #include <set>
 
+#include "base/directory.hpp"
+
 namespace agentvm::image {
 
 namespace {
@@ -61,13 +63,9 @@ constexpr off_t largest_file = 8 << 20;
 constexpr std::size_t most_entries = 5000;
 constexpr int deepest = 8;
 
-struct CloseDirectory {
-  void operator()(DIR* directory) const noexcept { closedir(directory); }
-};
-
 std::vector<std::string> names_in(const std::string& path) {
   std::vector<std::string> names;
-  const std::unique_ptr<DIR, CloseDirectory> directory(opendir(path.c_str()));
+  const Directory directory(opendir(path.c_str()));
   while (directory) {
     const dirent* entry = readdir(directory.get());
     if (entry == nullptr) break;

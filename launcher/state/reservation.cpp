@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <memory>
 
+#include "base/directory.hpp"
 #include "base/error.hpp"
 
 namespace agentvm::state {
@@ -16,10 +17,6 @@ namespace agentvm::state {
 namespace {
 
 constexpr char unfinished_prefix[] = ".new-";
-
-struct CloseDirectory {
-  void operator()(DIR* directory) const noexcept { closedir(directory); }
-};
 
 }  // namespace
 
@@ -50,7 +47,7 @@ std::optional<Reservation> reserve(const Roots& roots, const std::string& name) 
 
 std::vector<std::string> prune_unfinished(const Roots& roots, bool dry_run) {
   std::vector<std::string> found;
-  const std::unique_ptr<DIR, CloseDirectory> open(opendir((roots.state + "/vms").c_str()));
+  const Directory open(opendir((roots.state + "/vms").c_str()));
   if (!open) return found;
   while (const dirent* entry = readdir(open.get())) {
     const std::string name = entry->d_name;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <set>
 
+#include "base/directory.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/unix_socket.hpp"
@@ -58,12 +59,8 @@ std::string home_root(const char* variable, const char* below_home, const char* 
   return root ? for_root : home + below_home;
 }
 
-struct CloseDirectory {
-  void operator()(DIR* directory) const noexcept { closedir(directory); }
-};
-
 void add_names(const std::string& directory, std::set<std::string>& names) {
-  const std::unique_ptr<DIR, CloseDirectory> open(opendir(directory.c_str()));
+  const Directory open(opendir(directory.c_str()));
   if (!open) return;
   while (const dirent* entry = readdir(open.get())) {
     if (valid_name(entry->d_name)) names.insert(entry->d_name);

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <memory>
 
+#include "base/directory.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/process.hpp"
@@ -18,10 +19,6 @@
 namespace agentvm::state {
 
 namespace {
-
-struct CloseDirectory {
-  void operator()(DIR* directory) const noexcept { closedir(directory); }
-};
 
 /// A file of /proc/PID, "" when it cannot be read: the process went away or belongs to somebody else.
 std::string read_proc(int pid, const char* file) {
@@ -69,7 +66,7 @@ std::vector<VmProcess> find_processes(const std::string& uuid, const std::vector
   if (uuid.empty()) return found;
   const std::string in_environment = std::string(instance_variable) + "=" + uuid;
   const std::string on_command_line = std::string("-uuid") + '\0' + uuid;
-  const std::unique_ptr<DIR, CloseDirectory> proc(opendir("/proc"));
+  const Directory proc(opendir("/proc"));
   if (!proc) throw system_error(errno, "reading /proc");
   while (const dirent* entry = readdir(proc.get())) {
     char* end = nullptr;

@@ -26,6 +26,10 @@ namespace {
 constexpr auto boot_limit = 60s;
 constexpr auto setup_limit = 30s;
 constexpr auto owner_limit = 60s;
+constexpr auto start_limit = 60s;
+/// From a timed-out agent's TERM to its KILL, and from there to its end.
+constexpr auto terminate_grace = 5s;
+constexpr auto kill_limit = 5s;
 
 asio::awaitable<void> readable(asio::io_context& io, int fd) {
   asio::posix::stream_descriptor watch(io, dup(fd));
@@ -238,12 +242,23 @@ asio::awaitable<void> Life::set_up_guest() {
   if (outcome->answer->status != 200) throw Error("setting up the guest: " + outcome->answer->body);
 }
 
+asio::awaitable<void> Life::start_agent() {
+  // Shared: a guest that does not answer keeps the start waiting until its link is closed.
+  const auto outcome = std::make_shared<std::optional<std::exception_ptr>>();
+  asio::co_spawn(io_, agent_->start(links_.control()), [this, outcome](const std::exception_ptr& error) {
+    *outcome = error;
+    changed_.notify();
+  });
+  co_await wait_until([&] { return outcome->has_value(); }, start_limit, "the guest to start the agent");
+  if (**outcome) std::rethrow_exception(**outcome);
+}
+
 asio::awaitable<void> Life::run_agent() {
   if (!agent_start_asked_)
     co_await wait_until([this] { return agent_start_asked_; }, owner_limit, "the caller to attach");
   co_await wait_until([this] { return snapshot_done_; }, owner_limit, "the workspace's listing");
   go_on();
-  co_await agent_->start(links_.control());
+  co_await start_agent();
   agent_started_ms_ = since_start();
   enter("running");
   events_.add("agent-started", {{"argv", spec_.agent.argv}, {"started_ms", agent_started_ms_}});
@@ -252,9 +267,7 @@ asio::awaitable<void> Life::run_agent() {
     code = value;
     changed_.notify();
   });
-  const auto limit = std::chrono::milliseconds(spec_.agent.timeout_ms);
-  bool timed_out = false;
-  if (limit.count() > 0) {
+  const auto wait_for_code = [&](std::chrono::milliseconds limit) -> asio::awaitable<void> {
     const auto deadline = std::chrono::steady_clock::now() + limit;
     while (!code && !stopping_ && std::chrono::steady_clock::now() < deadline) {
       asio::steady_timer timer(io_, deadline);
@@ -263,9 +276,17 @@ asio::awaitable<void> Life::run_agent() {
       });
       co_await changed_.wait();
     }
+  };
+  const auto limit = std::chrono::milliseconds(spec_.agent.timeout_ms);
+  bool timed_out = false;
+  if (limit.count() > 0) {
+    co_await wait_for_code(limit);
     if (!code && !stopping_) {
       timed_out = true;
-      co_await agent_->terminate(5s);
+      // Beside us: whether the guest answers must not decide when the run ends.
+      asio::co_spawn(io_, agent_->terminate(terminate_grace), asio::detached);
+      co_await wait_for_code(terminate_grace + kill_limit);
+      if (!code) agent_->abandon();
     }
   }
   while (!code && !stopping_) co_await changed_.wait();

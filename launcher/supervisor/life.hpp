@@ -48,6 +48,7 @@ class Life {
   void take_snapshot();
   boost::asio::awaitable<void> boot();
   boost::asio::awaitable<void> set_up_guest();
+  boost::asio::awaitable<void> start_agent();
   boost::asio::awaitable<void> run_agent();
 
   // Taking down; none throws.

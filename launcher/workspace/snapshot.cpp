@@ -16,6 +16,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/directory.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/unique_fd.hpp"
@@ -30,11 +31,6 @@ constexpr std::size_t mean_path = 256;   // bytes of path one entry may use on a
 constexpr std::size_t text_head = 8192;  // a NUL in here makes a file binary (git looks at 8000 bytes)
 constexpr std::size_t flush_size = std::size_t{1} << 20;
 constexpr std::size_t diff_work = 200'000'000;  // steps for all line counts of one report: seconds at most
-
-struct CloseDirectory {
-  void operator()(DIR* dir) const noexcept { closedir(dir); }
-};
-using Directory = std::unique_ptr<DIR, CloseDirectory>;
 
 SnapshotEntry entry_of(std::string path, const struct stat& info) {
   const auto nanoseconds = [](const timespec& time) {

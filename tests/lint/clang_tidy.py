@@ -74,17 +74,27 @@ def options_of(command):
     return options, target
 
 
+def sources_of(entry, root):
+    """The sources of ours behind an entry of compile_commands.json: one, or those of a unity file of CMake's."""
+    path = os.path.join(entry["directory"], entry["file"])
+    if "/Unity/unity_" not in path:
+        return [os.path.relpath(path, root)]
+    with open(path, encoding="utf-8") as file:
+        return [os.path.relpath(included, root) for included in INCLUDE.findall(file.read())]
+
+
 def units_of(root, build, folders):
     """Lists of (files relative to the root, options) that are checked together."""
-    groups = {}
+    groups, seen = {}, set()
     with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as file:
         commands = json.load(file)
     for entry in commands:
-        path = os.path.relpath(os.path.join(entry["directory"], entry["file"]), root)
-        if path.startswith("..") or (folders and not path.startswith(tuple(folders))):
-            continue
         options, target = options_of(entry["command"])
-        groups.setdefault((target, os.path.dirname(path), tuple(options)), []).append(path)
+        for path in sources_of(entry, root):
+            if path in seen or path.startswith(("../", "build")) or not path.startswith(tuple(folders or [""])):
+                continue
+            seen.add(path)  # agentvm-guest is compiled from sources of libraries
+            groups.setdefault((target, os.path.dirname(path), tuple(options)), []).append(path)
     for (_, _, options), paths in sorted(groups.items()):
         paths.sort()
         for at in range(0, len(paths), FILES_PER_UNIT):

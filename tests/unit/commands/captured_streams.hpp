@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/unique_fd.hpp"
+#include "launcher/commands/log.hpp"
 #include "tests/unit/state/scratch.hpp"
 
 namespace agentvm::test {
@@ -15,6 +16,7 @@ namespace agentvm::test {
 class CapturedStreams {
  public:
   explicit CapturedStreams(const std::string& input = {}) {
+    commands::set_up_log(0, false);  // spdlog's own default writes to stdout
     replace(0, scratch_.write("in", input), O_RDONLY);
     replace(1, scratch_.write("out", ""), O_WRONLY | O_APPEND);
     replace(2, scratch_.write("err", ""), O_WRONLY | O_APPEND);

@@ -54,7 +54,8 @@ FakeSupervisor::Answer guest_of(int status, std::string refusal) {
       now->changed.notify();
     } else if (path == "/processes/12/stdout" || path == "/processes/12/stderr") {
       while (!now->stdin_done) co_await now->changed.wait();
-      co_await stream->write(path == "/processes/12/stdout" ? now->text : "done\n");
+      std::string output = path == "/processes/12/stdout" ? now->text : "done\n";
+      co_await stream->write(std::move(output));
       ++now->outputs_done;
       now->changed.notify();
     }

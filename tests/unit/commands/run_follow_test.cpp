@@ -225,8 +225,9 @@ TEST_CASE("as JSON, events and output are lines on stdout and stderr is quiet") 
     if (names.back() == "output" && document.at("stream") == "stdout") output += document.at("data").get<std::string>();
   }
   CHECK(output == "a\xef\xbf\xbd\n");
-  REQUIRE(names.size() >= 6);
-  CHECK(names.front() == "step");
+  REQUIRE(names.size() >= 7);
+  CHECK(names[0] == "run");
+  CHECK(names[1] == "step");
   CHECK(names.back() == "stopped");
 }
 

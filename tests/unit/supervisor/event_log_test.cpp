@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/file.hpp"
-#include "tests/unit/supervisor/link_pair.hpp"
+#include "tests/unit/supervisor/served_link.hpp"
 
 using namespace agentvm;
 using namespace std::chrono_literals;
@@ -18,7 +18,8 @@ TEST_SUITE("supervisor/event_log") {
     std::string path = "/tmp/agentvm-events-XXXXXX";
     REQUIRE(close(mkstemp(path.data())) == 0);
     supervisor::EventLog* log = nullptr;
-    test::LinkPair pair([&](link::StreamPtr stream) -> boost::asio::awaitable<void> { co_await log->follow(stream); });
+    test::ServedLink pair(
+        [&](link::StreamPtr stream) -> boost::asio::awaitable<void> { co_await log->follow(stream); });
     supervisor::EventLog events(pair.io.get_executor(), path);
     log = &events;
     events.add("first", {{"n", 1}});

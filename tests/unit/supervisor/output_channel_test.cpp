@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-#include "tests/unit/supervisor/link_pair.hpp"
+#include "tests/unit/supervisor/served_link.hpp"
 
 using namespace agentvm;
 using supervisor::OutputChannel;
@@ -14,7 +14,7 @@ namespace {
 struct Fixture {
   std::size_t total;
   std::unique_ptr<OutputChannel> channel;
-  test::LinkPair pair;
+  test::ServedLink pair;
 
   explicit Fixture(std::size_t bytes) : total(bytes), pair([this](link::StreamPtr stream) { return serve(stream); }) {
     channel = std::make_unique<OutputChannel>(pair.io.get_executor(), -1);
@@ -23,6 +23,7 @@ struct Fixture {
 
   boost::asio::awaitable<void> serve(link::StreamPtr stream) {
     if (stream->path() == "/read") {
+      stream->respond(200);
       co_await channel->attach(stream);
       co_return;
     }
@@ -49,22 +50,22 @@ TEST_SUITE("supervisor/output_channel") {
       co_await one->response();
       co_await two->response();
       f.pump();
-      std::size_t first = 0;
       std::size_t second = 0;
+      boost::asio::co_spawn(
+          f.pair.io,
+          [&, two]() -> boost::asio::awaitable<void> {
+            for (std::string bytes = co_await two->read(); !bytes.empty(); bytes = co_await two->read())
+              second += bytes.size();
+          },
+          boost::asio::detached);
+      std::size_t first = 0;
       bool same = true;
-      while (first < f.total || second < f.total) {
-        if (first < f.total) {
-          const std::string bytes = co_await one->read();
-          REQUIRE_FALSE(bytes.empty());
-          for (std::size_t i = 0; i < bytes.size(); ++i) same = same && bytes[i] == Fixture::byte_at(first + i);
-          first += bytes.size();
-        }
-        if (second < f.total) {
-          const std::string bytes = co_await two->read();
-          REQUIRE_FALSE(bytes.empty());
-          second += bytes.size();
-        }
+      for (std::string bytes = co_await one->read(); !bytes.empty(); bytes = co_await one->read()) {
+        for (std::size_t i = 0; i < bytes.size(); ++i) same = same && bytes[i] == Fixture::byte_at(first + i);
+        first += bytes.size();
       }
+      co_await two->closed();
+      co_await sleep_for(std::chrono::milliseconds(20));
       CHECK(same);
       CHECK(first == f.total);
       CHECK(second == f.total);

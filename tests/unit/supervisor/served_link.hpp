@@ -1,4 +1,4 @@
-// link_pair.hpp - both ends of a link in one io_context, for tests of what is served on one.
+// served_link.hpp - both ends of a link in one io_context, for tests of what is served on one.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -14,11 +14,11 @@
 
 namespace agentvm::test {
 
-struct LinkPair {
+struct ServedLink {
   boost::asio::io_context io{1};
   link::SessionPtr client, server;
 
-  explicit LinkPair(link::Handler handler) {
+  explicit ServedLink(link::Handler handler) {
     auto [a, b] = socket_pair();
     client = link::Session::create(io.get_executor(), std::move(a), link::Role::client);
     server = link::Session::create(io.get_executor(), std::move(b), link::Role::server, {}, std::move(handler));
