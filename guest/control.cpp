@@ -7,6 +7,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -30,9 +31,13 @@ constexpr std::size_t max_small_document = 4096;
 constexpr std::int64_t largest_signal = 64;
 
 /// A request that is refused with a status of HTTP and a sentence.
-struct Refusal {
-  int status;
-  std::string sentence;
+class Refusal : public std::runtime_error {
+ public:
+  Refusal(int status, const std::string& sentence) : std::runtime_error(sentence), status_(status) {}
+  int status() const noexcept { return status_; }
+
+ private:
+  int status_;
 };
 
 asio::awaitable<void> answer(StreamPtr stream, int status, std::string body) {
@@ -44,7 +49,7 @@ asio::awaitable<void> answer(StreamPtr stream, int status, std::string body) {
 asio::awaitable<json> read_document(StreamPtr stream, std::size_t limit) {
   const std::string text = co_await stream->read_all(limit);
   json document = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (document.is_discarded()) throw Refusal{400, std::string(stream->path()) + ": the body is not JSON"};
+  if (document.is_discarded()) throw Refusal(400, std::string(stream->path()) + ": the body is not JSON");
   co_return document;
 }
 
@@ -52,8 +57,8 @@ std::int64_t integer(const json& document, const char* name, std::int64_t least,
   const auto found = document.is_object() ? document.find(name) : document.end();
   const bool valid = document.is_object() && found != document.end() && found->is_number_integer();
   if (!valid || found->get<std::int64_t>() < least || found->get<std::int64_t>() > most) {
-    throw Refusal{400, std::string("\"") + name + "\" must be an integer from " + std::to_string(least) + " to " +
-                           std::to_string(most)};
+    throw Refusal(400, std::string("\"") + name + "\" must be an integer from " + std::to_string(least) + " to " +
+                           std::to_string(most));
   }
   return found->get<std::int64_t>();
 }
@@ -121,7 +126,7 @@ class Control : public std::enable_shared_from_this<Control> {
     } catch (const Refusal& refused) {
       refusal = refused;
     }
-    if (refusal && !stream->responded()) co_await answer(stream, refusal->status, refusal->sentence);
+    if (refusal && !stream->responded()) co_await answer(stream, refusal->status(), refusal->what());
   }
 
  private:
@@ -139,10 +144,10 @@ class Control : public std::enable_shared_from_this<Control> {
       co_await answer(stream, 200, health());
     } else if (const auto parts = parse_process_path(path)) {
       const ProcessPtr process = processes_->find(parts->id);
-      if (!process) throw Refusal{404, "there is no process " + std::to_string(parts->id)};
+      if (!process) throw Refusal(404, "there is no process " + std::to_string(parts->id));
       co_await route_process(stream, process, parts->verb, post);
     } else {
-      throw Refusal{404, std::string(stream->method()) + " " + std::string(path) + " is not something a guest does"};
+      throw Refusal(404, std::string(stream->method()) + " " + std::string(path) + " is not something a guest does");
     }
   }
 
@@ -160,8 +165,8 @@ class Control : public std::enable_shared_from_this<Control> {
       process->signal(static_cast<int>(integer(document, "signal", 1, largest_signal)));
       co_await answer(stream, 200, {});
     } else {
-      throw Refusal{
-          404, std::string(stream->method()) + " " + std::string(stream->path()) + " is not something a guest does"};
+      throw Refusal(
+          404, std::string(stream->method()) + " " + std::string(stream->path()) + " is not something a guest does");
     }
   }
 
@@ -171,13 +176,13 @@ class Control : public std::enable_shared_from_this<Control> {
     try {
       setup = guest_setup_from_json(document);
     } catch (const Error& error) {
-      throw Refusal{400, error.what()};
+      throw Refusal(400, error.what());
     }
     std::string reply;
     try {
       reply = to_json(actions_.setup(setup)).dump();
     } catch (const Error& error) {
-      throw Refusal{500, error.what()};
+      throw Refusal(500, error.what());
     }
     co_await answer(stream, 200, std::move(reply));
   }
@@ -188,13 +193,13 @@ class Control : public std::enable_shared_from_this<Control> {
     try {
       spec = process_spec_from_json(document);
     } catch (const Error& error) {
-      throw Refusal{400, error.what()};
+      throw Refusal(400, error.what());
     }
     ProcessPtr process;
     try {
       process = co_await processes_->start(std::move(spec));
     } catch (const Error& error) {
-      throw Refusal{status_of(error), error.what()};
+      throw Refusal(status_of(error), error.what());
     }
     stream->respond(200, started_fields(*process));
     co_await (process->wait_exited() || stream->closed());
@@ -207,7 +212,7 @@ class Control : public std::enable_shared_from_this<Control> {
 
   static asio::awaitable<void> stdin_of(StreamPtr stream, ProcessPtr process) {
     if (!process->input) {
-      throw Refusal{409, "process " + std::to_string(process->id) + " has no stdin, or it is being written already"};
+      throw Refusal(409, "process " + std::to_string(process->id) + " has no stdin, or it is being written already");
     }
     co_await feed_input(process, stream);
   }
@@ -215,7 +220,7 @@ class Control : public std::enable_shared_from_this<Control> {
   static asio::awaitable<void> output_of(StreamPtr stream, ProcessPtr process, Process::Output& output) {
     if (!output.source) {
       if (output.claimed)
-        throw Refusal{409, "this output of process " + std::to_string(process->id) + " is being read"};
+        throw Refusal(409, "this output of process " + std::to_string(process->id) + " is being read");
       output.claimed = true;
       co_await answer(stream, 200, {});  // a PTY's stderr, or nobody asked in time
       co_return;
@@ -227,7 +232,7 @@ class Control : public std::enable_shared_from_this<Control> {
     const json document = co_await read_document(stream, max_small_document);
     const auto rows = static_cast<unsigned>(integer(document, "rows", 1, 65535));
     const auto columns = static_cast<unsigned>(integer(document, "columns", 1, 65535));
-    if (!process->terminal) throw Refusal{409, "process " + std::to_string(process->id) + " has no terminal"};
+    if (!process->terminal) throw Refusal(409, "process " + std::to_string(process->id) + " has no terminal");
     resize_pty(process->terminal.get(), rows, columns);
     co_await answer(stream, 200, {});
   }

@@ -50,7 +50,10 @@ std::vector<std::string> codex_command(const CodexCommandInput& input) {
     argv.insert(argv.end(), words.begin(), words.end());
   };
   if (exec) append({"exec", "--skip-git-repo-check"});
-  append(input.autonomy == Autonomy::full_auto ? full_auto(parse_version(input.version), exec) : ask(exec));
+  const std::optional<Version> version = parse_version(input.version);
+  append(input.autonomy == Autonomy::full_auto ? full_auto(version, exec) : ask(exec));
+  // The TUI of 0.169 wants a background server from a complete package; the guest sees the program alone.
+  if (!exec && !before(version, 169)) append({"--no-daemon"});
   append(input.args);
   if (exec) append({"--", *input.prompt});
   return argv;

@@ -27,14 +27,15 @@ struct HostFacts {
   unsigned cpus = 1;
   std::uint64_t memory_bytes = 0;
   bool kvm = false;
-  std::string kvm_reason;               ///< why not, one clause; "" when it works
-  std::uint32_t uid = 0, gid = 0;       ///< of the caller
-  std::string home;                     ///< of the caller, absolute
-  std::string path;                     ///< $PATH
-  std::map<std::string, std::string> programs;  ///< "qemu", "virtiofsd", "bwrap", "cloud-hypervisor", "nix", "sudo"...: absolute path; absent when missing
-  std::vector<KernelFacts> kernels;     ///< best first
+  std::string kvm_reason;                       ///< why not, one clause; "" when it works
+  std::uint32_t uid = 0, gid = 0;               ///< of the caller
+  std::string home;                             ///< of the caller, absolute
+  std::string path;                             ///< $PATH
+  std::map<std::string, std::string> programs;  ///< "qemu", "virtiofsd", "bwrap", "cloud-hypervisor", "nix", "sudo"...:
+                                                ///< absolute path; absent when missing
+  std::vector<KernelFacts> kernels;             ///< best first
   AgentProgram codex;
-  std::string agentvm_guest;            ///< absolute path of the static guest program
+  std::string agentvm_guest;  ///< absolute path of the static guest program
   /// For names asked after (tools, MCP commands): absolute path on the host, links NOT resolved; absent when missing.
   std::map<std::string, std::string> found;
   /// For exposed paths asked after: what they are. Absent when missing.

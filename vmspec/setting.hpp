@@ -29,7 +29,7 @@ struct Setting {
   std::int64_t integer = 0;
   bool boolean = false;
   std::vector<Setting> items = {};  ///< of an array
-  std::vector<Entry> entries;  ///< of a table, in the order of the text
+  std::vector<Entry> entries;       ///< of a table, in the order of the text
 
   /// The entry of that name, or nullptr.
   const Entry* find(std::string_view name) const;

@@ -60,7 +60,7 @@ struct GuestFile {
 
 /// What runs: the agent or a command.
 struct AgentSpec {
-  std::string kind;               ///< codex | command
+  std::string kind;  ///< codex | command
   std::vector<std::string> argv;
   std::map<std::string, std::string> env;
   std::string cwd;
@@ -68,14 +68,14 @@ struct AgentSpec {
   std::uint32_t gid = 1000;
   bool pty = false;
   bool stdin_null = true;
-  std::int64_t timeout_ms = 0;    ///< 0: none
+  std::int64_t timeout_ms = 0;  ///< 0: none
   bool operator==(const AgentSpec&) const = default;
 };
 
 /// Where the model's key comes from; the key itself is read by the supervisor.
 struct KeySource {
   enum class Kind { none, env, file, command } kind = Kind::none;
-  std::string name = {};                   ///< variable or absolute file path
+  std::string name = {};  ///< variable or absolute file path
   std::vector<std::string> command = {};
   bool operator==(const KeySource&) const = default;
 };
@@ -90,7 +90,7 @@ struct ModelSpec {
 /// One MCP server on the host, and what the guest may ask of it.
 struct McpSpec {
   std::string name;
-  std::vector<std::string> command;  ///< command[0] is an absolute host path
+  std::vector<std::string> command;                     ///< command[0] is an absolute host path
   std::optional<std::vector<std::string>> tools_allow;  ///< nullopt: all but tools_deny
   std::vector<std::string> tools_deny;
   /// tool -> argument -> refused values
@@ -99,24 +99,24 @@ struct McpSpec {
 };
 
 struct VmSpec {
-  std::string name;      ///< [a-z0-9][a-z0-9-]{0,40}
-  std::string uuid;      ///< RFC 4122, lower case; marks every process of the VM
-  std::string profile;   ///< the profile's name, for `ls`
+  std::string name;     ///< [a-z0-9][a-z0-9-]{0,40}
+  std::string uuid;     ///< RFC 4122, lower case; marks every process of the VM
+  std::string profile;  ///< the profile's name, for `ls`
   unsigned vcpus = 1;
   std::uint64_t memory_bytes = 0;
   std::uint64_t disk_bytes = 0;  ///< limit of the guest's tmpfs root
   HypervisorKind hypervisor = HypervisorKind::qemu;
   Accelerator accelerator = Accelerator::tcg;
-  std::string connect;   ///< libvirt: "embed", "session", "system" or a URI
-  std::string emulator;  ///< absolute path of qemu-system-*
-  std::string virtiofsd; ///< absolute path
-  std::string bubblewrap;///< absolute path, "" when there is none
+  std::string connect;     ///< libvirt: "embed", "session", "system" or a URI
+  std::string emulator;    ///< absolute path of qemu-system-*
+  std::string virtiofsd;   ///< absolute path
+  std::string bubblewrap;  ///< absolute path, "" when there is none
   GuestImage image;
   std::string hostname;
   std::string machine_id;
   std::uint32_t owner_uid = 0;  ///< to whom files written through `caller` shares belong on the host
   std::uint32_t owner_gid = 0;
-  std::string workspace;        ///< absolute host path
+  std::string workspace;  ///< absolute host path
   WorkspaceMode workspace_mode = WorkspaceMode::shared;
   std::vector<ShareSpec> shares;
   std::vector<GuestFile> files;
@@ -124,11 +124,11 @@ struct VmSpec {
   std::optional<ModelSpec> model;
   std::vector<McpSpec> mcp;
   Egress egress = Egress::none;
-  bool keep = false;      ///< the VM stays when the agent has ended
-  bool detached = false;  ///< nobody owns it: it lives on without its caller
+  bool keep = false;                 ///< the VM stays when the agent has ended
+  bool detached = false;             ///< nobody owns it: it lives on without its caller
   std::string report_file = {};      ///< absolute; the supervisor writes the report there at the end; "": nowhere
   std::int64_t started_unix_ms = 0;  ///< when `run` was called: what the report's times count from
-  std::vector<std::string> notes;  ///< sentences for the banner: what was chosen or clamped, and why
+  std::vector<std::string> notes;    ///< sentences for the banner: what was chosen or clamped, and why
   bool operator==(const VmSpec&) const = default;
 };
 

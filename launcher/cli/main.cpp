@@ -20,7 +20,8 @@ int main(int argc, char** argv) {
     commands::log_error(error.what(), error.hint());
     return static_cast<int>(error.code());
   } catch (const std::exception& error) {
-    commands::log_error(error.what(), "This should not have happened; please report it with the output of agentvm -vv.");
+    commands::log_error(error.what(),
+                        "This should not have happened; please report it with the output of agentvm -vv.");
     return static_cast<int>(ExitCode::agentvm_failed);
   }
 }

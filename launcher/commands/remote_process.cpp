@@ -26,8 +26,6 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr std::size_t longest_refusal = 4096;
-/// A process that ignores SIGPIPE is not waited for longer.
-constexpr auto pipe_grace = 1s;
 
 json process_json(const RemoteProcess& process) {
   json spec = {{"argv", process.argv}, {"pty", process.tty}};

@@ -35,8 +35,6 @@ namespace {
 constexpr std::size_t largest_report = std::size_t{64} << 20;
 /// The supervisor kills what does not go by itself long before this.
 constexpr auto teardown_limit = 30s;
-/// A process that ignores SIGPIPE writes to nobody; it is not waited for longer.
-constexpr auto pipe_grace = 1s;
 
 class RunFollower {
  public:

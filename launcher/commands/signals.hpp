@@ -3,10 +3,14 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
+#include <chrono>
 #include <functional>
 #include <memory>
 
 namespace agentvm::commands {
+
+/// A process in the guest that ignores SIGPIPE writes to nobody; it is not waited for longer.
+inline constexpr std::chrono::seconds pipe_grace{1};
 
 /// Catches SIGINT, SIGTERM, SIGHUP, SIGWINCH, SIGCONT and SIGTSTP while it lives. Job control (TSTP, CONT) is done
 /// here; `handler` gets the rest, and SIGWINCH after a CONT.

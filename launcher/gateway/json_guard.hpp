@@ -9,6 +9,7 @@ namespace agentvm::gateway {
 
 inline constexpr std::size_t max_json_depth = 64;
 inline constexpr std::size_t max_json_keys = 10'000;  ///< in a whole document
+inline constexpr std::size_t max_id_bytes = 256;      ///< of a JSON-RPC id, as JSON text
 
 struct GuardedJson {
   nlohmann::json value = nlohmann::json::value_t::discarded;

@@ -18,7 +18,6 @@ namespace {
 constexpr int parse_error = -32700;
 constexpr int invalid_request = -32600;
 constexpr int invalid_params = -32602;
-constexpr std::size_t max_id_bytes = 256;
 constexpr std::size_t max_tool_bytes = 100;
 constexpr std::size_t max_shown_string = 300;
 constexpr std::size_t max_shown_arguments = 4096;

@@ -14,6 +14,10 @@
 
 namespace agentvm::gateway {
 
+bool is_below(const std::string& path, const std::string& directory) {
+  return path == directory || path.starts_with(directory == "/" ? directory : directory + "/");
+}
+
 namespace fs = std::filesystem;
 
 namespace {
@@ -21,10 +25,6 @@ namespace {
 constexpr int max_links = 40;          // as the kernel: ELOOP beyond
 constexpr int max_interpreters = 3;    // a script run by a script run by a program
 constexpr std::size_t max_head = 512;  // of a script; the kernel reads 256 (BINPRM_BUF_SIZE)
-
-bool is_below(const std::string& path, const std::string& directory) {
-  return path == directory || path.starts_with(directory == "/" ? directory : directory + "/");
-}
 
 bool exists(const std::string& path) {
   std::error_code ignored;

@@ -25,4 +25,7 @@ struct McpInstall {
 McpInstall inspect_mcp_install(const std::vector<std::string>& command, const std::string& home,
                                const std::string& workspace);
 
+/// Whether `path` is `directory` or below it. Both absolute and without a final slash.
+bool is_below(const std::string& path, const std::string& directory);
+
 }  // namespace agentvm::gateway

@@ -11,7 +11,6 @@ namespace agentvm::gateway {
 namespace {
 
 constexpr std::size_t max_text = 300;
-constexpr std::size_t max_id_bytes = 256;
 constexpr std::size_t max_depth = 512;
 
 class ReplyReader final : public nlohmann::json_sax<nlohmann::json> {

@@ -35,10 +35,6 @@ std::string real_path(const std::string& path) {
   return error ? std::string() : real.string();
 }
 
-bool is_below(const std::string& path, const std::string& directory) {
-  return path == directory || path.starts_with(directory + "/");
-}
-
 }  // namespace
 
 SandboxHost inspect_sandbox_host(const std::map<std::string, std::string>& environment) {

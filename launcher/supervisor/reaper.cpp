@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdlib>
+#include <map>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
@@ -11,11 +13,26 @@
 
 namespace agentvm::supervisor {
 
+namespace {
+
+/// What `agentvm gc` needs to find the VM's directories; the model's key, which our own environment may hold, is not
+/// it.
+std::map<std::string, std::string> reaper_environment() {
+  std::map<std::string, std::string> environment;
+  for (const char* name : {"PATH", "HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_CACHE_HOME", "LANG"}) {
+    if (const char* value = std::getenv(name)) environment.emplace(name, value);
+  }
+  return environment;
+}
+
+}  // namespace
+
 Reaper::Reaper(const std::string& program, const std::string& agentvm, const std::string& vm_name) {
   auto [ours, theirs] = socket_pair();
   socket_ = std::move(ours);
   process_ = spawn({.program = program,
                     .args = {agentvm, vm_name},
+                    .environment = reaper_environment(),
                     .stdin_fd = theirs.get(),
                     .stderr_fd = STDERR_FILENO,
                     .new_session = true,

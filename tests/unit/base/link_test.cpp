@@ -202,6 +202,7 @@ TEST_SUITE("base/link") {
 
   TEST_CASE("the peer's death fails every wait") {
     auto [a, b] = socket_pair();
+    UniqueFd peer = std::move(b);
     asio::io_context io(1);
     const auto session = link::Session::create(io.get_executor(), std::move(a), link::Role::client);
     std::string message;
@@ -222,7 +223,7 @@ TEST_SUITE("base/link") {
         io,
         [&]() -> asio::awaitable<void> {
           co_await sleep_for(20ms);
-          b.reset();
+          peer.reset();
         },
         asio::detached);
     io.run_for(5s);

@@ -62,11 +62,11 @@ FakeSupervisor::Answer guest_of(int status, std::string refusal) {
   };
 }
 
-struct World {
+struct RemoteWorld {
   Scratch scratch;
   state::VmPaths paths = state::vm_paths(scratch.roots(), "vm");
   std::unique_ptr<FakeSupervisor> supervisor;
-  explicit World(int status = 200, const std::string& refusal = {}) {
+  explicit RemoteWorld(int status = 200, const std::string& refusal = {}) {
     make_directories(paths.runtime_dir);
     supervisor = std::make_unique<FakeSupervisor>(paths.supervisor_socket(), guest_of(status, refusal));
   }
@@ -75,7 +75,7 @@ struct World {
 }  // namespace
 
 TEST_CASE("streams and exit code of a command come through") {
-  World world;
+  RemoteWorld world;
   CapturedStreams streams("hello\n");
   const int code = commands::run_remote_process(
       world.paths, {.argv = {"tr", "a"}, .environment = {{"A", "b"}}, .directory = "/tmp", .uid = 0});
@@ -92,9 +92,10 @@ TEST_CASE("streams and exit code of a command come through") {
 }
 
 TEST_CASE("not found and not startable have the shell's codes") {
-  for (const auto& [status, expected] : {std::pair{404, 127}, std::pair{403, 126}}) {
+  for (const auto& [answered, expected] : {std::pair{404, 127}, std::pair{403, 126}}) {
+    const int status = answered;
     CAPTURE(status);
-    World world(status, "nosuch: no such program\n");
+    RemoteWorld world(status, "nosuch: no such program\n");
     CapturedStreams streams;
     const int code = commands::run_remote_process(world.paths, {.argv = {"nosuch"}});
     streams.restore();
@@ -103,7 +104,7 @@ TEST_CASE("not found and not startable have the shell's codes") {
 }
 
 TEST_CASE("a VM that is not ready is an error that names it") {
-  World world(503, "the VM is still starting\n");
+  RemoteWorld world(503, "the VM is still starting\n");
   CapturedStreams streams;
   std::string message;
   try {

@@ -20,7 +20,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-bool has(const std::string& text, const std::string& part) {
+bool holds(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
@@ -160,7 +160,7 @@ FakeSupervisor::Answer player(Play play) {
   };
 }
 
-struct World {
+struct FollowedWorld {
   Scratch scratch;
   commands::Context context;
   std::unique_ptr<FakeSupervisor> supervisor;
@@ -181,23 +181,23 @@ struct World {
 }  // namespace
 
 TEST_CASE("the agent's output goes to the right streams, and nothing else to stdout; its exit code is ours") {
-  World world;
+  FollowedWorld world;
   CapturedStreams streams;
   auto vm = world.start({.exit_code = 7});
   const int code = commands::follow_run(std::move(vm), {}, world.context);
   streams.restore();
   CHECK(code == 7);
   CHECK(streams.out() == "out\n");
-  CHECK(has(streams.err(), "err\n"));
-  CHECK(has(streams.err(), "starting QEMU"));
-  CHECK(has(streams.err(), "agent ended, exit code 7"));
+  CHECK(holds(streams.err(), "err\n"));
+  CHECK(holds(streams.err(), "starting QEMU"));
+  CHECK(holds(streams.err(), "agent ended, exit code 7"));
   CHECK(world.supervisor->was_asked("POST /own"));
   CHECK(world.supervisor->was_asked("body {\"rows\":24,\"columns\":80}"));
   CHECK_FALSE(world.supervisor->was_asked("POST /agent/stdin"));
 }
 
 TEST_CASE("stdin is passed on to its end") {
-  World world;
+  FollowedWorld world;
   std::string text(3'000'000, 'x');
   for (std::size_t i = 0; i < text.size(); i += 997) text[i] = static_cast<char>('a' + i % 26);
   CapturedStreams streams(text);
@@ -209,7 +209,7 @@ TEST_CASE("stdin is passed on to its end") {
 }
 
 TEST_CASE("as JSON, events and output are lines on stdout and stderr is quiet") {
-  World world;
+  FollowedWorld world;
   CapturedStreams streams;
   auto vm = world.start({.out = "a\xff\n", .exit_code = 3});
   const int code = commands::follow_run(std::move(vm), {.json = true}, world.context);
@@ -232,7 +232,7 @@ TEST_CASE("as JSON, events and output are lines on stdout and stderr is quiet") 
 }
 
 TEST_CASE("a detached run returns its name when the agent has started") {
-  World world;
+  FollowedWorld world;
   CapturedStreams streams;
   auto vm = world.start({});
   vm.spec.detached = true;
@@ -257,7 +257,7 @@ TEST_CASE("a detached run returns its name when the agent has started") {
 }
 
 TEST_CASE("a failed run is an error with its hint, its code and the console's end") {
-  World world;
+  FollowedWorld world;
   CapturedStreams streams;
   std::optional<Error> failure;
   try {
@@ -270,12 +270,12 @@ TEST_CASE("a failed run is an error with its hint, its code and the console's en
   CHECK(std::string(failure->what()) == "the guest did not boot");
   CHECK(failure->hint() == "Look at the console.");
   CHECK(failure->code() == ExitCode::agentvm_failed);
-  CHECK(has(streams.err(), "Kernel panic"));
+  CHECK(holds(streams.err(), "Kernel panic"));
   CHECK(streams.out() == "");
 }
 
 TEST_CASE("a supervisor that vanishes is one message with its last words, and what it left is swept") {
-  World world;
+  FollowedWorld world;
   auto vm = world.start({.vanishes = true});
   world.scratch.write("state/agentvm/vms/app/supervisor.log", "first\nthe last words\n");
   const std::string state_dir = vm.paths.state_dir;
@@ -288,14 +288,14 @@ TEST_CASE("a supervisor that vanishes is one message with its last words, and wh
   }
   streams.restore();
   REQUIRE(failure);
-  CHECK(has(failure->what(), "died"));
+  CHECK(holds(failure->what(), "died"));
   CHECK(failure->code() == ExitCode::agentvm_failed);
-  CHECK(has(streams.err(), "the last words"));
+  CHECK(holds(streams.err(), "the last words"));
   CHECK_FALSE(test::exists(state_dir));
 }
 
 TEST_CASE("the first SIGTERM goes to the agent") {
-  World world;
+  FollowedWorld world;
   CapturedStreams streams;
   auto vm = world.start({.exit_code = 143, .waits_for_stop = true});
   FakeSupervisor& supervisor = *world.supervisor;

@@ -80,11 +80,11 @@ std::string call(int id, const std::string& tool, const std::string& arguments =
          R"(","arguments":)" + arguments + "}}\n";
 }
 
-struct World : test::LinkPair {
+struct McpWorld : test::LinkPair {
   std::string folder;
   std::unique_ptr<McpGateway> mcp;
 
-  explicit World(McpLimits limits = {}, std::string bubblewrap = find_program("bwrap").value_or("")) {
+  explicit McpWorld(McpLimits limits = {}, std::string bubblewrap = find_program("bwrap").value_or("")) {
     char name[] = "/tmp/agentvm-mcp-XXXXXX";
     REQUIRE(mkdtemp(name) != nullptr);
     folder = name;
@@ -98,9 +98,9 @@ struct World : test::LinkPair {
                                        sink(), limits);
     handler = [this](StreamPtr stream) { return mcp->serve(std::move(stream)); };
   }
-  ~World() { remove_tree(folder); }
-  World(const World&) = delete;
-  World& operator=(const World&) = delete;
+  ~McpWorld() { remove_tree(folder); }
+  McpWorld(const McpWorld&) = delete;
+  McpWorld& operator=(const McpWorld&) = delete;
 
   asio::awaitable<StreamPtr> connect() {
     const StreamPtr stream = guest->open("POST", "/mcp/test");
@@ -133,7 +133,7 @@ bool is_alive(pid_t pid) {
 TEST_SUITE("gateway/mcp_gateway") {
   TEST_CASE("calls and answers pass untouched and are told") {
     if (!sandbox_works()) return;
-    World world;
+    McpWorld world;
     world.test([&]() -> asio::awaitable<void> {
       co_await world.mcp->prestart();
       const auto pids = world.mcp->processes();
@@ -163,7 +163,7 @@ TEST_SUITE("gateway/mcp_gateway") {
 
   TEST_CASE("refused calls never reach the server") {
     if (!sandbox_works()) return;
-    World world;
+    McpWorld world;
     world.test([&]() -> asio::awaitable<void> {
       const StreamPtr stream = co_await world.connect();
       co_await stream->write(call(1, "echo", R"({"action":"store"})") + "nonsense\n" + std::string(2 << 20, 'x') +
@@ -183,7 +183,7 @@ TEST_SUITE("gateway/mcp_gateway") {
 
   TEST_CASE("what the server can see") {
     if (!sandbox_works()) return;
-    World world;
+    McpWorld world;
     const char* variable = getenv("HOME");
     const std::string home = variable != nullptr ? variable : "/root";
     json seen;
@@ -211,7 +211,7 @@ TEST_SUITE("gateway/mcp_gateway") {
 
   TEST_CASE("the guest's end waits for outstanding answers") {
     if (!sandbox_works()) return;
-    World world;
+    McpWorld world;
     world.test([&]() -> asio::awaitable<void> {
       const StreamPtr stream = co_await world.connect();
       co_await stream->write(call(1, "slow", R"({"seconds":0.5})"));
@@ -226,7 +226,7 @@ TEST_SUITE("gateway/mcp_gateway") {
     McpLimits limits;
     limits.drain_time = 200ms;
     limits.exit_time = 200ms;
-    World world(limits);
+    McpWorld world(limits);
     world.test([&]() -> asio::awaitable<void> {
       const StreamPtr stream = co_await world.connect();
       co_await stream->write(call(1, "slow", R"({"seconds":600})"));
@@ -242,7 +242,7 @@ TEST_SUITE("gateway/mcp_gateway") {
 
   TEST_CASE("a cancelled call is not waited for") {
     if (!sandbox_works()) return;
-    World world;
+    McpWorld world;
     world.test([&]() -> asio::awaitable<void> {
       const StreamPtr stream = co_await world.connect();
       co_await stream->write(
@@ -258,7 +258,7 @@ TEST_SUITE("gateway/mcp_gateway") {
 
   TEST_CASE("a dropped connection kills its server") {
     if (!sandbox_works()) return;
-    World world;
+    McpWorld world;
     pid_t pid = 0;
     world.test([&]() -> asio::awaitable<void> {
       const StreamPtr stream = co_await world.connect();
@@ -275,7 +275,7 @@ TEST_SUITE("gateway/mcp_gateway") {
 
   TEST_CASE("a server that dies ends the connection, and the next one gets a new server") {
     if (!sandbox_works()) return;
-    World world;
+    McpWorld world;
     world.test([&]() -> asio::awaitable<void> {
       const StreamPtr stream = co_await world.connect();
       co_await stream->write(call(1, "die") + call(2, "echo"));
@@ -292,7 +292,7 @@ TEST_SUITE("gateway/mcp_gateway") {
 
   TEST_CASE("a reply of ours never falls into a line of the server's") {
     if (!sandbox_works()) return;
-    World world;
+    McpWorld world;
     world.test([&]() -> asio::awaitable<void> {
       const StreamPtr stream = co_await world.connect();
       co_await stream->write(call(1, "half", R"({"seconds":0.4})"));
@@ -310,7 +310,7 @@ TEST_SUITE("gateway/mcp_gateway") {
     if (!sandbox_works()) return;
     McpLimits limits;
     limits.outstanding = 2;
-    World world(limits);
+    McpWorld world(limits);
     world.test([&]() -> asio::awaitable<void> {
       const StreamPtr stream = co_await world.connect();
       co_await stream->write(call(1, "silent") + call(1, "echo"));
@@ -327,7 +327,7 @@ TEST_SUITE("gateway/mcp_gateway") {
     if (!sandbox_works()) return;
     McpLimits limits;
     limits.reply_line_bytes = 4 << 20;
-    World world(limits);
+    McpWorld world(limits);
     world.test([&]() -> asio::awaitable<void> {
       const StreamPtr stream = co_await world.connect();
       co_await stream->write(call(1, "big", R"({"bytes":3145728})"));
@@ -341,7 +341,7 @@ TEST_SUITE("gateway/mcp_gateway") {
 
   TEST_CASE("a guest that reads nothing stops its server, not the gateway") {
     if (!sandbox_works()) return;
-    World world;
+    McpWorld world;
     world.test([&]() -> asio::awaitable<void> {
       const StreamPtr lazy = co_await world.connect();
       co_await lazy->write(call(1, "big", R"({"bytes":8388608})"));
@@ -357,7 +357,7 @@ TEST_SUITE("gateway/mcp_gateway") {
 
   TEST_CASE("stderr goes to the log, up to its limit") {
     if (!sandbox_works()) return;
-    World world;
+    McpWorld world;
     world.test([&]() -> asio::awaitable<void> {
       const StreamPtr stream = co_await world.connect();
       co_await stream->write(call(1, "noise", R"({"bytes":3145728})"));
@@ -374,7 +374,7 @@ TEST_SUITE("gateway/mcp_gateway") {
     if (!sandbox_works()) return;
     McpLimits limits;
     limits.connections = 1;
-    World world(limits);
+    McpWorld world(limits);
     world.test([&]() -> asio::awaitable<void> {
       const StreamPtr first = co_await world.connect();
       CHECK_THROWS_WITH_AS(co_await world.connect(), doctest::Contains("limit"), Error);
@@ -387,7 +387,7 @@ TEST_SUITE("gateway/mcp_gateway") {
 
   TEST_CASE("a gateway that is destroyed takes its servers with it") {
     if (!sandbox_works()) return;
-    World world;
+    McpWorld world;
     world.test([&]() -> asio::awaitable<void> {
       co_await world.mcp->prestart();
       const StreamPtr first = co_await world.connect();
@@ -401,12 +401,12 @@ TEST_SUITE("gateway/mcp_gateway") {
   }
 
   TEST_CASE("without a sandbox there is no server") {
-    World none({}, "");
+    McpWorld none({}, "");
     none.test([&]() -> asio::awaitable<void> {
       CHECK_THROWS_WITH_AS(co_await none.mcp->prestart(), doctest::Contains("needs bubblewrap"), Error);
       CHECK_THROWS_WITH_AS(co_await none.connect(), doctest::Contains("bubblewrap"), Error);
     });
-    World broken({}, "/bin/false");
+    McpWorld broken({}, "/bin/false");
     broken.test([&]() -> asio::awaitable<void> {
       CHECK_THROWS_WITH_AS(co_await broken.mcp->prestart(), doctest::Contains("mcp.test: the sandbox"), Error);
       CHECK(broken.mcp->processes().empty());

@@ -19,18 +19,18 @@ using Strings = std::vector<std::string>;
 namespace {
 
 /// A folder with a home in it; its path has no link in it.
-struct World {
+struct InstalledWorld {
   std::string top, home;
-  World() {
+  InstalledWorld() {
     char name[] = "/tmp/agentvm-install-XXXXXX";
     REQUIRE(mkdtemp(name) != nullptr);
     top = name;
     home = top + "/home/me";
     make_directories(home);
   }
-  ~World() { remove_tree(top); }
-  World(const World&) = delete;
-  World& operator=(const World&) = delete;
+  ~InstalledWorld() { remove_tree(top); }
+  InstalledWorld(const InstalledWorld&) = delete;
+  InstalledWorld& operator=(const InstalledWorld&) = delete;
 
   std::string file(const std::string& path, const std::string& content =
                                                 "\x7f"
@@ -67,7 +67,7 @@ TEST_SUITE("gateway/mcp_install") {
   }
 
   TEST_CASE("a virtual environment and the Python it was made from") {
-    const World world;
+    const InstalledWorld world;
     const std::string python = world.home + "/.pyenv/versions/3.11";
     world.file("home/me/.pyenv/versions/3.11.7/lib/python3.11/os.py", "");
     world.file("home/me/.pyenv/versions/3.11.7/bin/python3.11");
@@ -88,7 +88,7 @@ TEST_SUITE("gateway/mcp_install") {
   }
 
   TEST_CASE("pip's way round a long interpreter path") {
-    const World world;
+    const InstalledWorld world;
     world.file("opt/py/lib/python3.12/os.py", "");
     world.file("opt/py/bin/python3");
     const std::string server = world.file(
@@ -99,7 +99,7 @@ TEST_SUITE("gateway/mcp_install") {
   }
 
   TEST_CASE("a program in a home comes alone: ~/.local, ~/.cargo and ~ itself stay outside") {
-    const World world;
+    const InstalledWorld world;
     world.file("home/me/.local/lib/python3.11/site-packages/x.py", "");
     for (const char* name :
          {"home/me/.local/bin/server", "home/me/.cargo/bin/server", "home/me/bin/server", "home/me/server"}) {
@@ -115,7 +115,7 @@ TEST_SUITE("gateway/mcp_install") {
   }
 
   TEST_CASE("npm's node_modules, with the interpreter found by env") {
-    const World world;
+    const InstalledWorld world;
     world.file("home/me/.npm/lib/node_modules/server/dist/index.js", "#!/usr/bin/env agentvm-test-node\n");
     const std::string command = world.link("home/me/.npm/bin/server", "../lib/node_modules/server/dist/index.js");
     const std::string node = world.file("home/me/.nvm/v20/bin/agentvm-test-node");
@@ -130,13 +130,13 @@ TEST_SUITE("gateway/mcp_install") {
   }
 
   TEST_CASE("outside every home a prefix is one installation") {
-    const World world;
+    const InstalledWorld world;
     const std::string server = world.file("opt/tool/bin/server");
     CHECK(world.inspect(server).directories == Strings{world.top + "/opt/tool"});
   }
 
   TEST_CASE("nothing runs here that the guest can write") {
-    const World world;
+    const InstalledWorld world;
     world.file("home/me/project/.venv/pyvenv.cfg", "home = /usr/bin\n");
     const std::string server = world.file("home/me/project/.venv/bin/server");
     CHECK_THROWS_WITH_AS(world.inspect(server, world.home + "/project"), doctest::Contains("workspace"), Error);
@@ -148,7 +148,7 @@ TEST_SUITE("gateway/mcp_install") {
   }
 
   TEST_CASE("what cannot be followed") {
-    const World world;
+    const InstalledWorld world;
     CHECK_THROWS_WITH_AS(world.inspect(world.home + "/none"), doctest::Contains("no such program"), Error);
     CHECK_THROWS_AS(world.inspect("server"), Error);
     CHECK_THROWS_AS(inspect_mcp_install({}, world.home, ""), Error);

@@ -23,11 +23,11 @@ namespace {
 constexpr char key[] = "sk-not-for-the-guest";
 
 /// A guest, the gateway and an upstream.
-struct World : test::LinkPair {
+struct ModelWorld : test::LinkPair {
   FakeUpstream upstream;
   ModelGateway model;
 
-  explicit World(FakeUpstream::Handler answer, ModelLimits limits = {}, std::string url = {})
+  explicit ModelWorld(FakeUpstream::Handler answer, ModelLimits limits = {}, std::string url = {})
       : upstream(io, std::move(answer)),
         model(io.get_executor(), {"m", url.empty() ? upstream.url() : url, {}}, key, sink(), limits) {
     handler = [this](StreamPtr stream) { return model.serve(std::move(stream)); };
@@ -48,7 +48,7 @@ asio::awaitable<void> never_asked(FakeUpstream::Connection&) {
 }
 
 /// The answer to one whole request on a connection of its own.
-asio::awaitable<std::string> ask(World& world, std::string request) {
+asio::awaitable<std::string> ask(ModelWorld& world, std::string request) {
   const StreamPtr stream = world.connect();
   co_await stream->write(std::move(request));
   stream->finish();
@@ -59,7 +59,7 @@ asio::awaitable<std::string> ask(World& world, std::string request) {
 
 TEST_SUITE("gateway/model_gateway") {
   TEST_CASE("the key goes out with the request and never comes back") {
-    World world([](FakeUpstream::Connection& connection) -> asio::awaitable<void> {
+    ModelWorld world([](FakeUpstream::Connection& connection) -> asio::awaitable<void> {
       co_await connection.read_until("{\"a\":1}");
       co_await connection.write("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nSet-Cookie: x\r\n\r\nhello");
     });
@@ -85,7 +85,7 @@ TEST_SUITE("gateway/model_gateway") {
 
   TEST_CASE("several requests on one connection, pipelined too") {
     int count = 0;
-    World world([&](FakeUpstream::Connection& connection) -> asio::awaitable<void> {
+    ModelWorld world([&](FakeUpstream::Connection& connection) -> asio::awaitable<void> {
       co_await connection.read_until("\r\n\r\n");
       co_await connection.write("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n" + std::to_string(++count));
     });
@@ -104,7 +104,7 @@ TEST_SUITE("gateway/model_gateway") {
   TEST_CASE("server-sent events pass as they come, and their commands are seen") {
     AsyncEvent* first_was_read = nullptr;
     bool sent_second = false;
-    World world([&](FakeUpstream::Connection& connection) -> asio::awaitable<void> {
+    ModelWorld world([&](FakeUpstream::Connection& connection) -> asio::awaitable<void> {
       co_await connection.read_until("\r\n\r\n");
       co_await connection.write(
           "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n\r\ndata: first\n\n");
@@ -134,7 +134,7 @@ TEST_SUITE("gateway/model_gateway") {
 
   TEST_CASE("a request's body streams through before it is complete") {
     AsyncEvent* half_arrived = nullptr;
-    World world([&](FakeUpstream::Connection& connection) -> asio::awaitable<void> {
+    ModelWorld world([&](FakeUpstream::Connection& connection) -> asio::awaitable<void> {
       co_await connection.read_until("4\r\nhalf\r\n");
       half_arrived->notify();
       co_await connection.read_until("5\r\nwhole\r\n0\r\n\r\n");
@@ -153,7 +153,7 @@ TEST_SUITE("gateway/model_gateway") {
   }
 
   TEST_CASE("Expect: 100-continue is answered here") {
-    World world([](FakeUpstream::Connection& connection) -> asio::awaitable<void> {
+    ModelWorld world([](FakeUpstream::Connection& connection) -> asio::awaitable<void> {
       co_await connection.read_until("body");
       co_await connection.write("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     });
@@ -168,7 +168,7 @@ TEST_SUITE("gateway/model_gateway") {
   }
 
   TEST_CASE("redirects are not followed") {
-    World world([](FakeUpstream::Connection& connection) -> asio::awaitable<void> {
+    ModelWorld world([](FakeUpstream::Connection& connection) -> asio::awaitable<void> {
       co_await connection.read_until("\r\n\r\n");
       co_await connection.write("HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n");
     });
@@ -180,7 +180,7 @@ TEST_SUITE("gateway/model_gateway") {
   }
 
   TEST_CASE("an early answer reaches the guest although its body is not sent") {
-    World world([](FakeUpstream::Connection& connection) -> asio::awaitable<void> {
+    ModelWorld world([](FakeUpstream::Connection& connection) -> asio::awaitable<void> {
       co_await connection.read_until("\r\n\r\n");
       co_await connection.write("HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno");
     });
@@ -196,7 +196,7 @@ TEST_SUITE("gateway/model_gateway") {
   TEST_CASE("refused requests never reach the upstream") {
     ModelLimits limits;
     limits.body_bytes = 1000;
-    World world(never_asked, limits);
+    ModelWorld world(never_asked, limits);
     world.run([&]() -> asio::awaitable<void> {
       const auto status = [&](std::string request) -> asio::awaitable<int> {
         const std::string answer = co_await ask(world, std::move(request));
@@ -217,7 +217,7 @@ TEST_SUITE("gateway/model_gateway") {
   TEST_CASE("a body that turns out too long is answered with 413") {
     ModelLimits limits;
     limits.body_bytes = 5;
-    World world(
+    ModelWorld world(
         [](FakeUpstream::Connection& connection) -> asio::awaitable<void> { co_await connection.wait_for_end(); },
         limits);
     world.run([&]() -> asio::awaitable<void> {
@@ -229,7 +229,7 @@ TEST_SUITE("gateway/model_gateway") {
 
   TEST_CASE("upstream failures are a 502 that says what failed") {
     const auto answer_to = [](FakeUpstream::Handler handler, ModelLimits limits = {}, std::string url = {}) {
-      World world(std::move(handler), limits, std::move(url));
+      ModelWorld world(std::move(handler), limits, std::move(url));
       std::string answer;
       world.run([&]() -> asio::awaitable<void> { answer = co_await ask(world, "GET /v1/x HTTP/1.1\r\n\r\n"); });
       CHECK(answer.starts_with("HTTP/1.1 502 Bad Gateway\r\n"));
@@ -258,7 +258,7 @@ TEST_SUITE("gateway/model_gateway") {
   }
 
   TEST_CASE("an answer that breaks off is never passed off as whole") {
-    World world([](FakeUpstream::Connection& connection) -> asio::awaitable<void> {
+    ModelWorld world([](FakeUpstream::Connection& connection) -> asio::awaitable<void> {
       co_await connection.read_until("\r\n\r\n");
       co_await connection.write("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
     });
@@ -272,7 +272,7 @@ TEST_SUITE("gateway/model_gateway") {
   TEST_CASE("a guest that goes away takes its upstream connection with it") {
     bool ended = false;
     AsyncEvent* over = nullptr;
-    World world([&](FakeUpstream::Connection& connection) -> asio::awaitable<void> {
+    ModelWorld world([&](FakeUpstream::Connection& connection) -> asio::awaitable<void> {
       co_await connection.read_until("\r\n\r\n");
       co_await connection.write("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: x\n\n");
       ended = co_await connection.wait_for_end();
@@ -294,7 +294,7 @@ TEST_SUITE("gateway/model_gateway") {
     ModelLimits limits;
     limits.head_time = 300ms;
     limits.keep_alive_time = 100ms;
-    World world(never_asked, limits);
+    ModelWorld world(never_asked, limits);
     world.run([&]() -> asio::awaitable<void> {
       const StreamPtr slow = world.connect();
       std::string answer;
@@ -314,7 +314,7 @@ TEST_SUITE("gateway/model_gateway") {
   TEST_CASE("connections have a limit, and a place is free again after one") {
     ModelLimits limits;
     limits.connections = 1;
-    World world(
+    ModelWorld world(
         [](FakeUpstream::Connection& connection) -> asio::awaitable<void> {
           co_await connection.read_until("\r\n\r\n");
           co_await connection.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
@@ -335,7 +335,7 @@ TEST_SUITE("gateway/model_gateway") {
   TEST_CASE("a large answer waits for a slow guest") {
     constexpr std::size_t size = 8 << 20;
     std::size_t written = 0;
-    World world([&](FakeUpstream::Connection& connection) -> asio::awaitable<void> {
+    ModelWorld world([&](FakeUpstream::Connection& connection) -> asio::awaitable<void> {
       co_await connection.read_until("\r\n\r\n");
       co_await connection.write("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n");
       for (; written < size; written += 65536) co_await connection.write(std::string(65536, 'x'));

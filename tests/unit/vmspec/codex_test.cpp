@@ -29,14 +29,16 @@ TEST_CASE("full-auto is what the installed version calls it") {
   for (const char* version : {"0.147.0", "0.169.0", "1.0.0", "", "unknown", "0."})
     CHECK(command(version, "do it") == new_exec);
   for (const char* version : {"0.120.0", "0.139.9"}) CHECK(command(version, std::nullopt) == old_tui);
-  for (const char* version : {"0.140.0", "0.146.1", "0.169.0", ""}) CHECK(command(version, std::nullopt) == new_tui);
+  for (const char* version : {"0.140.0", "0.146.1", "0.168.9"}) CHECK(command(version, std::nullopt) == new_tui);
+  const Words alone = {"/c", "--dangerously-bypass-approvals-and-sandbox", "--no-daemon", "--json"};
+  for (const char* version : {"0.169.0", "0.170.1", ""}) CHECK(command(version, std::nullopt) == alone);
 }
 
 TEST_CASE("ask keeps Codex's own sandbox") {
   CHECK(command("0.169.0", "x", Autonomy::ask) ==
         Words{"/c", "exec", "--skip-git-repo-check", "--sandbox", "workspace-write", "--json", "--", "x"});
   CHECK(command("0.169.0", std::nullopt, Autonomy::ask) ==
-        Words{"/c", "--sandbox", "workspace-write", "--ask-for-approval", "on-request", "--json"});
+        Words{"/c", "--sandbox", "workspace-write", "--ask-for-approval", "on-request", "--no-daemon", "--json"});
 }
 
 TEST_CASE("no prompt is taken for a flag") {

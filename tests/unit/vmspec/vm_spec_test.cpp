@@ -12,7 +12,7 @@ namespace agentvm::vmspec {
 
 namespace {
 
-VmSpec some_spec() {
+VmSpec any_spec() {
   std::vector<Problem> problems;
   return make_vm_spec(testing::builtin("rust"), testing::debian_host(), testing::some_run(), problems);
 }
@@ -29,7 +29,7 @@ std::string error_of(const nlohmann::json& json) {
 }  // namespace
 
 TEST_CASE("a plan comes back") {
-  VmSpec spec = some_spec();
+  VmSpec spec = any_spec();
   CHECK(vm_spec_from_json(nlohmann::json::parse(to_json(spec).dump())) == spec);
   spec.model.reset();
   spec.mcp[0].tools_allow = std::vector<std::string>{"nix"};
@@ -39,7 +39,7 @@ TEST_CASE("a plan comes back") {
 }
 
 TEST_CASE("a wrong plan names the field") {
-  const nlohmann::json good = to_json(some_spec());
+  const nlohmann::json good = to_json(any_spec());
   for (const auto& one : good.items()) {
     const std::string& key = one.key();
     CAPTURE(key);
