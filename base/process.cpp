@@ -221,7 +221,7 @@ ChildProcess spawn(const SpawnOptions& options) {
 
   // The kernel wants its own struct's alignment, which a string does not promise.
   std::vector<sock_filter> filter(options.seccomp_filter.size() / sizeof(sock_filter));
-  std::memcpy(filter.data(), options.seccomp_filter.data(), filter.size() * sizeof(sock_filter));
+  if (!filter.empty()) std::memcpy(filter.data(), options.seccomp_filter.data(), filter.size() * sizeof(sock_filter));
 
   ChildPlan plan{program->c_str(),
                  argv.data(),
