@@ -66,7 +66,9 @@ void empty_directory(UniqueFd fd, dev_t device, const std::string& path, std::st
         fail(name);
         continue;
       }
-      if ((info.st_mode & 0700) != 0700) fchmodat(raw, name.c_str(), 0700, 0);
+      if ((info.st_mode & 0700) != 0700) {
+        [[maybe_unused]] const int shown_by_the_open_below = fchmodat(raw, name.c_str(), 0700, 0);
+      }
       UniqueFd child(openat(raw, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
       if (!child) {
         fail(name);

@@ -10,6 +10,7 @@
 namespace agentvm::link {
 
 namespace asio = boost::asio;
+using namespace asio::experimental::awaitable_operators;
 
 std::string_view field(const Fields& fields, std::string_view name) noexcept {
   for (const auto& [key, value] : fields) {
@@ -64,6 +65,9 @@ asio::awaitable<void> relay_request(StreamPtr downstream, StreamPtr upstream) {
     // The asker broke off: the answerer must know. An answerer that stopped reading is still heard out.
     if (downstream->broken()) upstream->reset();
   }
+  // An asker that has said everything can still leave.
+  co_await (upstream->closed() || downstream->closed());
+  if (downstream->broken()) upstream->reset();
   co_await upstream->closed();
   co_await downstream->closed();
 }
@@ -79,7 +83,6 @@ asio::awaitable<void> relay_answer(StreamPtr downstream, StreamPtr upstream) {
 }  // namespace
 
 asio::awaitable<void> relay(StreamPtr downstream, StreamPtr upstream) {
-  using namespace asio::experimental::awaitable_operators;
   try {
     co_await (relay_answer(downstream, upstream) || relay_request(downstream, upstream));
   } catch (const std::exception&) {

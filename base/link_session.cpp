@@ -106,6 +106,12 @@ asio::awaitable<void> SessionImpl::write_loop() {
       batch.append(reinterpret_cast<const char*>(data), static_cast<std::size_t>(size));
     }
     if (batch.empty()) {
+      if (closing_ && !terminated_) {
+        // Only now: a GOAWAY goes before what is still queued, and the rest would never be sent.
+        terminated_ = true;
+        nghttp2_session_terminate_session(session_.get(), NGHTTP2_NO_ERROR);
+        continue;
+      }
       if (closing_ ||
           (nghttp2_session_want_read(session_.get()) == 0 && nghttp2_session_want_write(session_.get()) == 0)) {
         break;
@@ -169,7 +175,6 @@ asio::awaitable<std::chrono::nanoseconds> SessionImpl::ping() {
 void SessionImpl::close() noexcept {
   if (over_ || closing_) return;
   closing_ = true;
-  nghttp2_session_terminate_session(session_.get(), NGHTTP2_NO_ERROR);
   want_send();
   // A peer that reads nothing must not keep us: after a moment the descriptor is closed whatever is unsent.
   asio::co_spawn(

@@ -117,6 +117,7 @@ class SessionImpl final : public Session {
   double resets_left_ = reset_burst;
   std::chrono::steady_clock::time_point resets_counted_ = std::chrono::steady_clock::now();
   bool closing_ = false;
+  bool terminated_ = false;  ///< the GOAWAY of a close is queued
   bool over_ = false;
   std::string failure_;  // what a callback objected to
 };

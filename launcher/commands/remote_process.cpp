@@ -117,7 +117,9 @@ class ProcessRunner {
 
   asio::awaitable<void> wait_end() {
     try {
-      while (!(co_await stream_->read()).empty()) {
+      for (;;) {
+        const std::string bytes = co_await stream_->read();
+        if (bytes.empty()) break;
       }
       const std::string_view code = link::field(stream_->trailers(), "exit-code");
       if (!code.empty()) exit_code_ = number_in(code, static_cast<int>(ExitCode::agentvm_failed));

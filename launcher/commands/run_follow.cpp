@@ -107,8 +107,6 @@ class RunFollower {
     if (vm_.spec.keep && agent_code_ && !ended()) {
       // Ending our half says that we are done; a caller that just vanishes takes its VM with it.
       if (own_) own_->finish();
-      // Its answer shows that the end of our half has arrived; close() alone would overtake it.
-      co_await client_.session().ping();
       client_.session().close();
       co_await client_.wait_over();
       co_return;

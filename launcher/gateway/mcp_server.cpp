@@ -114,7 +114,8 @@ asio::awaitable<void> try_sandbox(asio::any_io_executor executor, const McpLaunc
   const auto end = [&]() -> asio::awaitable<void> {
     co_await ended.async_wait(Descriptor::wait_read, asio::as_tuple(asio::use_awaitable));
   };
-  if (co_await race(end(), sleep_for(try_time)) == 1) {
+  const std::size_t over = co_await race(end(), sleep_for(try_time));
+  if (over == 1) {
     throw Error(launch.bubblewrap + " did not set the sandbox of the MCP server up within 10 s", hint);
   }
   const auto status = child.wait(std::chrono::milliseconds(0));

@@ -113,12 +113,13 @@ asio::awaitable<void> Exchange::perform() {
     upstream_ =
         co_await Upstream::connect(service_.executor, service_.upstream, service_.trust, service_.limits.connect_time);
   };
-  if (co_await race(connect(), guest_.closed()) == 1) co_return;
+  const std::size_t over = co_await race(connect(), guest_.closed());
+  if (over == 1) co_return;
   co_await upstream_->write(head, service_.limits.body_time);
   const std::size_t first = co_await race(receive_answer(), send_body(), guest_.closed());
   upstream_->close();
   if (first != 0) reusable_ = false;
-  if (guest_fault_) throw *guest_fault_;
+  if (guest_fault_) throw HttpError(*guest_fault_);
 }
 
 asio::awaitable<void> Exchange::send_body() {

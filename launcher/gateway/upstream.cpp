@@ -174,7 +174,8 @@ asio::awaitable<std::unique_ptr<Upstream>> Upstream::connect(asio::any_io_execut
   const auto work = [&]() -> asio::awaitable<void> {
     connected = co_await connect_within(executor, url, trust, limit);
   };
-  if (co_await race(work(), sleep_for(limit)) == 1) {
+  const std::size_t over = co_await race(work(), sleep_for(limit));
+  if (over == 1) {
     throw Error(name + ": connecting took longer than " + std::to_string(limit.count() / 1000) + " s");
   }
   co_return connected;

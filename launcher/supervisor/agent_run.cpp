@@ -91,18 +91,21 @@ asio::awaitable<void> AgentRun::serve_output(link::StreamPtr stream, bool error_
 
 asio::awaitable<void> AgentRun::serve_input(link::StreamPtr stream) {
   while (!started() && !has_ended()) co_await changed_.wait();
-  if (has_ended() || spec_.stdin_null || (input_taken_ && !spec_.pty)) {
+  if (has_ended() || spec_.stdin_null || input_taken_) {
     stream->respond(409);
     co_await stream->write(spec_.stdin_null ? "the agent has no stdin\n" : "the agent's stdin is closed or taken\n");
     co_return;
   }
-  input_taken_ = true;
-  const link::StreamPtr upstream = control_->open("POST", "/processes/" + id_ + "/stdin");
+  const std::string path = "/processes/" + id_ + "/stdin";
   if (!spec_.pty) {
-    co_await link::relay(stream, upstream);
+    input_taken_ = true;
+    co_await link::relay(stream, control_->open("POST", path));
     co_return;
   }
-  // Whoever leaves a terminal must not close the agent's: only bytes pass, the guest's stdin stays open.
+  // The guest takes one stream as stdin. Everybody who is attached to a terminal types into the same one, and it stays
+  // open when they leave.
+  if (!terminal_input_) terminal_input_ = control_->open("POST", path);
+  const link::StreamPtr upstream = terminal_input_;
   try {
     for (;;) {
       std::string bytes = co_await stream->read();

@@ -47,7 +47,8 @@ class AgentRun {
   std::optional<int> exit_code_;
   OutputChannel stdout_, stderr_;
   AsyncEvent changed_;
-  bool input_taken_ = false;
+  bool input_taken_ = false;  ///< of an agent without a terminal
+  link::StreamPtr terminal_input_;
 };
 
 }  // namespace agentvm::supervisor

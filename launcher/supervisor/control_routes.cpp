@@ -63,7 +63,9 @@ asio::awaitable<void> Life::answer_own(link::StreamPtr stream) {
       [this, stream]() -> asio::awaitable<void> {
         bool left = false;
         try {
-          while (!(co_await stream->read()).empty()) {
+          for (;;) {
+            const std::string bytes = co_await stream->read();
+            if (bytes.empty()) break;
           }
         } catch (const Error&) {
           left = true;

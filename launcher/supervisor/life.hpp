@@ -56,7 +56,8 @@ class Life {
   boost::asio::awaitable<void> tear_down();
   boost::asio::awaitable<Report> make_report();
   std::string console_tail() const;
-  void remove_directories() noexcept;
+  /// The sockets always; the state directory unless the logs of a VM that was to be kept are to stay readable.
+  void remove_directories(bool keep_logs) noexcept;
 
   /// Why the VM must go, said once; wakes whoever waits. `failure`: the run failed in agentvm itself.
   void end(std::string reason, std::optional<Error> failure = {});

@@ -67,7 +67,7 @@ asio::awaitable<void> Life::tear_down() {
   vm_.reset();
   worker_.join();
   // The directories go before anybody is told, so that whoever was told finds nothing.
-  remove_directories();
+  remove_directories(spec_.keep && ready_ && !force_);
   events_.add("stopped", {{"report", to_json(report)}});
   events_.close();
   gone_ = true;
@@ -117,8 +117,20 @@ std::string Life::console_tail() const {
   }
 }
 
-void Life::remove_directories() noexcept {
-  for (const std::string& directory : {paths_.runtime_dir, paths_.state_dir}) {
+void Life::remove_directories(bool keep_logs) noexcept {
+  std::vector<std::string> directories = {paths_.runtime_dir};
+  if (keep_logs) {
+    try {
+      state_.phase = "stopped";
+      state_.processes.clear();
+      state::write_state(paths_, state_);
+    } catch (const Error& error) {
+      spdlog::error("{}", error.what());
+      keep_logs = false;  // without the mark they would show as a crashed VM's
+    }
+  }
+  if (!keep_logs) directories.push_back(paths_.state_dir);
+  for (const std::string& directory : directories) {
     const std::string failure = remove_tree(directory);
     if (!failure.empty()) spdlog::error("removing {}: {}", directory, failure);
   }

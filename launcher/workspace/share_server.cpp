@@ -176,8 +176,10 @@ asio::awaitable<Error> ShareServer::ended() {
   asio::posix::stream_descriptor watch(co_await asio::this_coro::executor, own);
   co_await watch.async_wait(asio::posix::stream_descriptor::wait_read, asio::as_tuple(asio::use_awaitable));
   const std::string words = last_words(options_.log);
-  co_return Error(fmt::format("virtiofsd for {} ended{}", options_.share.source, words.empty() ? "" : ": " + words),
-                  sandbox_hint);
+  std::string message =
+      fmt::format("virtiofsd for {} ended{}", options_.share.source, words.empty() ? "" : ": " + words);
+  Error reason(std::move(message), sandbox_hint);
+  co_return reason;
 }
 
 void ShareServer::stop(std::chrono::milliseconds grace) noexcept {

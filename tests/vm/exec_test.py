@@ -10,17 +10,16 @@ from patience import wait_until
 
 
 class Exec(VmTestCase):
-    """All tests share one VM whose agent waits for lines and answers them."""
+    """All tests share one VM; its agent waits for lines on the terminal that `run` has, and answers them."""
 
     AGENT = 'echo agent is here; while read -r line; do echo "got $line"; done'
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        run = cls.sandbox.run(*small("--name", "one", "--detach", "--keep"), cls.sandbox.workspace, "--command", "-t", "--",
-                              "sh", "-c", cls.AGENT)
-        if run.code != 0:
-            raise AssertionError(f"the VM did not start: {run}")
+        cls.owner = cls.enterClassContext(cls.sandbox.terminal(
+            *small("--name", "one"), cls.sandbox.workspace, "--command", "--", "sh", "-c", cls.AGENT))
+        cls.owner.expect("agent is here", 90)
         cls.vm = cls.sandbox.vm("one").wait_known()
 
     def exec(self, *words, **how):
@@ -95,13 +94,21 @@ class Exec(VmTestCase):
             terminal.resize(40, 120)
             terminal.send("while [ \"$(stty size)\" = '33 101' ]; do sleep 0.05; done; stty size\n")
             terminal.expect(r"40 120")
-            terminal.send("trap 'echo heard-INT' INT; echo wait-$((2+2)); sleep 600; echo over-$?\n")
-            terminal.expect(r"wait-4")
+            terminal.send("trap 'echo heard-INT' INT; sleep 611; echo over-$?\n")
+            wait_until(lambda: "+" in self.exec("sh", "-c", "ps -o stat= -p $(pgrep -fx 'sleep 611')").stdout, 30,
+                       "sleep to be the terminal's foreground process")
             terminal.send("\x03")
             terminal.expect(r"heard-INT[\s\S]*over-130")
             terminal.send("exit 5\n")
             self.assertEqual(terminal.finish(), 5)
             self.assertTrue(terminal.echo_on(), "the terminal is put back")
+
+    def test_z_end_of_input_ends_the_run(self):
+        """Ctrl-D on the terminal of `run`: the agent ends, and the VM with it."""
+        self.owner.send("\x04")
+        self.assertEqual(self.owner.finish(), 0)
+        self.assertIn("agent ended", self.owner.screen)
+        self.sandbox.assert_nothing_left()
 
     def test_window_change_signal(self):
         with self.sandbox.terminal("exec", "-t", "one", "--", "bash", "--norc", "-c",
@@ -137,6 +144,7 @@ class Exec(VmTestCase):
             terminal.hang_up()
             terminal.finish()
         self.assertEqual(self.exec("true").code, 0, "the VM outlives whoever was attached")
+        self.owner.expect("got second")
 
     def test_ls_inspect_logs(self):
         listing = self.sandbox.run("ls", "--json")

@@ -4,9 +4,11 @@
 #include "base/file.hpp"
 #include "base/process.hpp"
 #include "launcher/cli/parse.hpp"
+#include "tests/unit/has.hpp"
 #include "tests/unit/state/scratch.hpp"
 
 using namespace agentvm;
+using agentvm::test::has;
 using test::Scratch;
 
 namespace {
@@ -30,10 +32,6 @@ std::string offered(const Scratch& scratch, const std::vector<std::string>& line
                                      std::chrono::seconds(10));
   CHECK(output.err == "");
   return output.out.substr(0, output.out.find('\n'));
-}
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace

@@ -4,10 +4,12 @@
 #include <doctest/doctest.h>
 
 #include "base/error.hpp"
+#include "tests/unit/has.hpp"
 
 using namespace agentvm;
 using namespace agentvm::commands;
 using Words = std::vector<std::string>;
+using agentvm::test::has;
 
 namespace {
 
@@ -34,10 +36,6 @@ std::string refused(const Words& words) {
   }
   FAIL("was taken");
   return {};
-}
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace

@@ -81,8 +81,8 @@ class FakeSupervisor {
         boost::asio::detached);
   }
 
-  Answer answer_;
   boost::asio::io_context io_{1};
+  Answer answer_;  // may hold timers of io_
   UniqueFd listener_;
   link::SessionPtr session_;
   std::mutex mutex_;

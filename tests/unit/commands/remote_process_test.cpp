@@ -9,18 +9,16 @@
 #include "launcher/commands/client.hpp"
 #include "tests/unit/commands/captured_streams.hpp"
 #include "tests/unit/commands/fake_supervisor.hpp"
+#include "tests/unit/has.hpp"
 
 using namespace agentvm;
+using agentvm::test::has;
 using test::CapturedStreams;
 using test::FakeSupervisor;
 using test::Scratch;
 namespace asio = boost::asio;
 
 namespace {
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 /// A process that answers its stdin in capitals, says "done" on stderr, and ends with 5.
 struct Guest {

@@ -10,19 +10,17 @@
 #include "launcher/supervisor/api.hpp"
 #include "tests/unit/commands/captured_streams.hpp"
 #include "tests/unit/commands/fake_supervisor.hpp"
+#include "tests/unit/has.hpp"
 
 using namespace agentvm;
 using namespace std::chrono_literals;
+using agentvm::test::has;
 using test::CapturedStreams;
 using test::FakeSupervisor;
 using test::Scratch;
 namespace asio = boost::asio;
 
 namespace {
-
-bool holds(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 /// What one played run does; the rest is as a supervisor does it.
 struct Play {
@@ -188,9 +186,9 @@ TEST_CASE("the agent's output goes to the right streams, and nothing else to std
   streams.restore();
   CHECK(code == 7);
   CHECK(streams.out() == "out\n");
-  CHECK(holds(streams.err(), "err\n"));
-  CHECK(holds(streams.err(), "starting QEMU"));
-  CHECK(holds(streams.err(), "agent ended, exit code 7"));
+  CHECK(has(streams.err(), "err\n"));
+  CHECK(has(streams.err(), "starting QEMU"));
+  CHECK(has(streams.err(), "agent ended, exit code 7"));
   CHECK(world.supervisor->was_asked("POST /own"));
   CHECK(world.supervisor->was_asked("body {\"rows\":24,\"columns\":80}"));
   CHECK_FALSE(world.supervisor->was_asked("POST /agent/stdin"));
@@ -270,7 +268,7 @@ TEST_CASE("a failed run is an error with its hint, its code and the console's en
   CHECK(std::string(failure->what()) == "the guest did not boot");
   CHECK(failure->hint() == "Look at the console.");
   CHECK(failure->code() == ExitCode::agentvm_failed);
-  CHECK(holds(streams.err(), "Kernel panic"));
+  CHECK(has(streams.err(), "Kernel panic"));
   CHECK(streams.out() == "");
 }
 
@@ -288,9 +286,9 @@ TEST_CASE("a supervisor that vanishes is one message with its last words, and wh
   }
   streams.restore();
   REQUIRE(failure);
-  CHECK(holds(failure->what(), "died"));
+  CHECK(has(failure->what(), "died"));
   CHECK(failure->code() == ExitCode::agentvm_failed);
-  CHECK(holds(streams.err(), "the last words"));
+  CHECK(has(streams.err(), "the last words"));
   CHECK_FALSE(test::exists(state_dir));
 }
 

@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include "base/error.hpp"
+#include "tests/unit/has.hpp"
 #include "tests/unit/state/scratch.hpp"
 
 using namespace agentvm;
+using agentvm::test::has;
 using commands::RunOptions;
 using commands::RunPlan;
 using test::Scratch;
@@ -42,10 +44,6 @@ struct PlannedWorld {
   }
 };
 
-bool speaks_of(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 }  // namespace
 
 TEST_CASE("all mistakes of a workspace's profile are said at once, with their places") {
@@ -53,11 +51,11 @@ TEST_CASE("all mistakes of a workspace's profile are said at once, with their pl
   const std::string file =
       world.scratch.write("project/agentvm.toml", "[machine]\nvcpu = 2\nmemory = \"lots\"\n[netwrok]\n");
   const std::string message = world.refusal();
-  CHECK(speaks_of(message, file + ":2:"));
-  CHECK(speaks_of(message, "vcpus"));
-  CHECK(speaks_of(message, file + ":3:"));
-  CHECK(speaks_of(message, file + ":4:"));
-  CHECK(speaks_of(message, "network"));
+  CHECK(has(message, file + ":2:"));
+  CHECK(has(message, "vcpus"));
+  CHECK(has(message, file + ":3:"));
+  CHECK(has(message, file + ":4:"));
+  CHECK(has(message, "network"));
 }
 
 TEST_CASE("flags have the last word, and their mistakes name them") {
@@ -68,15 +66,15 @@ TEST_CASE("flags have the last word, and their mistakes name them") {
                                                                                                                  << 30);
   world.options.overrides = {{"--vcpus", "machine.vcpus", {"none"}}, {"--set", "machine.cpus", {"1"}}};
   const std::string message = world.refusal();
-  CHECK(speaks_of(message, "--vcpus"));
-  CHECK(speaks_of(message, "machine.cpus"));
+  CHECK(has(message, "--vcpus"));
+  CHECK(has(message, "machine.cpus"));
 }
 
 TEST_CASE("what a workspace says about the host needs to be trusted") {
   PlannedWorld world;
   world.scratch.write("project/agentvm.toml", "[model]\nkey = { command = [\"cat\", \"/etc/shadow\"] }\n");
-  CHECK(speaks_of(world.refusal(), "model.key"));
-  CHECK(speaks_of(world.refusal(), "--trust-workspace"));
+  CHECK(has(world.refusal(), "model.key"));
+  CHECK(has(world.refusal(), "--trust-workspace"));
   world.options.trust_workspace = true;
   CHECK_NOTHROW(RunPlan(world.options, world.context));
 }
@@ -86,12 +84,12 @@ TEST_CASE("the prompt's file is read, and a report's place is checked before any
   world.options.command = false;
   world.options.arguments.clear();
   world.options.prompt_file = world.scratch / "missing";
-  CHECK(speaks_of(world.refusal(), "prompt cannot be read"));
+  CHECK(has(world.refusal(), "prompt cannot be read"));
   world.options.prompt_file = world.scratch.write("prompt", std::string((1 << 20) + 1, 'x'));
-  CHECK(speaks_of(world.refusal(), "longer than"));
+  CHECK(has(world.refusal(), "longer than"));
   world.options.prompt_file = world.scratch.write("prompt", "do it\n");
   world.options.report_file = world.scratch / "no/such/report.json";
-  CHECK(speaks_of(world.refusal(), "no directory"));
+  CHECK(has(world.refusal(), "no directory"));
 }
 
 TEST_CASE("what is missing on the host is said together, and nothing was made") {
@@ -103,8 +101,8 @@ TEST_CASE("what is missing on the host is said together, and nothing was made") 
     static_cast<void>(plan.for_name("app"));
     FAIL("was planned");
   } catch (const Error& error) {
-    CHECK(speaks_of(error.what(), "QEMU"));
-    CHECK(speaks_of(error.what(), "virtiofsd"));
+    CHECK(has(error.what(), "QEMU"));
+    CHECK(has(error.what(), "virtiofsd"));
   }
   CHECK_FALSE(test::exists(world.context.roots.state));
   CHECK_FALSE(test::exists(world.context.roots.runtime));

@@ -3,13 +3,12 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/unit/has.hpp"
+
 using namespace agentvm;
+using agentvm::test::has;
 
 namespace {
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 supervisor::Report sample() {
   supervisor::Report report;

@@ -10,9 +10,11 @@
 #include "launcher/commands/run_start.hpp"
 #include "launcher/host/path_facts.hpp"
 #include "launcher/state/reservation.hpp"
+#include "tests/unit/has.hpp"
 #include "tests/unit/state/scratch.hpp"
 
 using namespace agentvm;
+using agentvm::test::has;
 using test::Scratch;
 
 namespace {
@@ -25,10 +27,6 @@ std::string refusal(const std::function<void()>& call) {
   }
   FAIL("was taken");
   return {};
-}
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 void make_vm(const Scratch& scratch, const std::string& name, const std::string& workspace) {

@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include "base/error.hpp"
+#include "tests/unit/has.hpp"
 #include "tests/unit/state/scratch.hpp"
 
 using namespace agentvm;
+using agentvm::test::has;
 using test::Scratch;
 using test::Variable;
 
@@ -22,10 +24,6 @@ std::string refusal(const std::string& path, const state::Roots& roots) {
   }
   FAIL("was taken: " << path);
   return {};
-}
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace

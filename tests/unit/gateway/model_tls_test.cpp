@@ -14,9 +14,11 @@
 #include "launcher/gateway/model_gateway.hpp"
 #include "tests/unit/gateway/fake_upstream.hpp"
 #include "tests/unit/gateway/link_pair.hpp"
+#include "tests/unit/has.hpp"
 
 namespace asio = boost::asio;
 using namespace agentvm;
+using agentvm::test::has;
 using link::StreamPtr;
 
 namespace {
@@ -117,10 +119,6 @@ std::string ask(const std::string& names, const std::string& host, bool trusted,
   }
   remove_tree(file);
   return text;
-}
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace

@@ -231,7 +231,8 @@ TEST_CASE("a process that reads no input ends its stdin stream") {
 
 TEST_CASE("20 MB through cat arrive unchanged, with a reader that is slow at first") {
   ControlLink link;
-  std::string bytes(20'000'000, '\0');
+  std::string bytes;
+  bytes.resize(20'000'000);
   std::uint32_t state = 1;
   for (char& byte : bytes) byte = static_cast<char>((state = state * 1664525 + 1013904223) >> 24);
   Ended ended;

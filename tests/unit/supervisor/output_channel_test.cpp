@@ -13,8 +13,8 @@ namespace {
 /// A link whose /source sends `total` bytes and whose /read is attached to the channel the source is pumped into.
 struct Fixture {
   std::size_t total;
-  std::unique_ptr<OutputChannel> channel;
   test::ServedLink pair;
+  std::unique_ptr<OutputChannel> channel;  // has timers of pair.io
 
   explicit Fixture(std::size_t bytes) : total(bytes), pair([this](link::StreamPtr stream) { return serve(stream); }) {
     channel = std::make_unique<OutputChannel>(pair.io.get_executor(), -1);

@@ -28,17 +28,17 @@ namespace {
 
 using Arguments = std::vector<std::string>;
 
-struct Host {
+struct SharingHost {
   std::string root = "/tmp/agentvm-share-test-XXXXXX";
   asio::io_context io;
 
-  Host() {
+  SharingHost() {
     REQUIRE(mkdtemp(root.data()) != nullptr);
     make_directories(root + "/shared");
   }
-  Host(const Host&) = delete;
-  Host& operator=(const Host&) = delete;
-  ~Host() { remove_tree(root); }
+  SharingHost(const SharingHost&) = delete;
+  SharingHost& operator=(const SharingHost&) = delete;
+  ~SharingHost() { remove_tree(root); }
 
   /// A program in virtiofsd's place.
   std::string program(const std::string& text) const {
@@ -126,7 +126,7 @@ TEST_CASE("an ordinary user cannot serve another's workspace") {
 }
 
 TEST_CASE("a virtiofsd that cannot make its sandbox is quoted, with what to allow") {
-  Host host;
+  SharingHost host;
   ShareServer server(
       host.options(host.program("echo '[2026-01-01T00:00:00Z ERROR virtiofsd] Error creating sandbox: EPERM' >&2\n"
                                 "echo '[2026-01-01T00:00:00Z WARN virtiofsd] later' >&2; exit 1")));
@@ -137,7 +137,7 @@ TEST_CASE("a virtiofsd that cannot make its sandbox is quoted, with what to allo
 }
 
 TEST_CASE("a server that cannot be started leaves no socket") {
-  Host host;
+  SharingHost host;
   CHECK_THROWS_WITH_AS(ShareServer(host.options("/no/such/virtiofsd")), doctest::Contains("/no/such/virtiofsd"), Error);
   CHECK_FALSE(host.is_there("fs.sock"));
   ShareServerOptions options = host.options(host.program("exit 0"));
@@ -149,7 +149,7 @@ TEST_CASE("a server that cannot be started leaves no socket") {
 }
 
 TEST_CASE("a server has a small environment, its own group, and goes with everything it started") {
-  Host host;
+  SharingHost host;
   pid_t worker = 0;
   {
     ShareServer server(host.options(host.program("env >&2; sleep 100 & echo ready >&2; wait")));
@@ -176,7 +176,7 @@ TEST_CASE("the real virtiofsd stands in its sandbox, and ends with its client") 
     MESSAGE("skipped: virtiofsd is not installed (./dev setup)");
     return;
   }
-  Host host;
+  SharingHost host;
   ShareServer server(host.options(*virtiofsd));
   {
     const UniqueFd client = connect_unix(host.root + "/fs.sock");
