@@ -30,8 +30,7 @@ json render_vm_create(const VmSpec& spec, const CloudHypervisorPaths& paths, con
                             paths.share_sockets.size()));
   }
   json body = {
-      {"payload",
-       {{"kernel", spec.image.kernel}, {"initramfs", spec.image.initramfs}, {"cmdline", kernel_cmdline}}},
+      {"payload", {{"kernel", spec.image.kernel}, {"initramfs", spec.image.initramfs}, {"cmdline", kernel_cmdline}}},
       // nested: a guest that runs guests would talk to the most intricate part of the host's KVM.
       {"cpus", {{"boot_vcpus", spec.vcpus}, {"max_vcpus", spec.vcpus}, {"nested", false}}},
       // Shared with virtiofsd. thp takes effect where the host allows huge pages for shared memory (shmem_enabled).

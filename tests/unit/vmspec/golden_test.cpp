@@ -1,4 +1,4 @@
-// golden_test.cpp - whole runs: data/CASE/profile.toml becomes the spec.json, domain.xml, vm-create.json and config.toml beside it.
+// golden_test.cpp - whole runs: data/CASE/profile.toml becomes the plan and every rendering of it beside it.
 #include <doctest/doctest.h>
 
 #include <nlohmann/json.hpp>

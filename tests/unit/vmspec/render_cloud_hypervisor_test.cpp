@@ -91,8 +91,9 @@ TEST_CASE("sockets and shares of a cloud-hypervisor request must be as many") {
 
 TEST_CASE("a share is added and removed by the same name") {
   const ShareSpec late{.tag = "late", .source = "/s", .mount_point = "/m"};
-  CHECK(render_add_share(late, "/r/x.sock") ==
-        json({{"id", "share-late"}, {"tag", "late"}, {"socket", "/r/x.sock"}, {"num_queues", 1}, {"queue_size", 1024}}));
+  CHECK(
+      render_add_share(late, "/r/x.sock") ==
+      json({{"id", "share-late"}, {"tag", "late"}, {"socket", "/r/x.sock"}, {"num_queues", 1}, {"queue_size", 1024}}));
   CHECK(render_remove_share("late") == json({{"id", "share-late"}}));
 }
 
