@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "launcher/image/kernel_modules.hpp"
+
 namespace agentvm::image {
 
 struct HostImageRequest {
@@ -18,6 +20,7 @@ struct HostImageRequest {
   std::string agentvm_guest;  ///< the static guest program
   std::string cache_dir;      ///< agentvm's cache
   std::string etc = "/etc";   ///< where the /etc skeleton is taken from
+  LinkDevice links = LinkDevice::virtio_serial;
 };
 
 /// The path of the initramfs, made first if it is not in the cache. Any number of processes may ask at once. Throws

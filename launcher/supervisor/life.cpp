@@ -13,6 +13,7 @@
 #include <boost/asio/post.hpp>
 #include <nlohmann/json.hpp>
 
+#include "launcher/hypervisor/cloud_hypervisor.hpp"
 #include "launcher/hypervisor/libvirt_qemu.hpp"
 
 namespace agentvm::supervisor {
@@ -50,6 +51,16 @@ const char* describe(hypervisor::End end) {
   return "the VM ended";
 }
 
+bool in_cloud_hypervisor(const vmspec::VmSpec& spec) {
+  return spec.hypervisor == vmspec::HypervisorKind::cloud_hypervisor;
+}
+
+std::unique_ptr<LinkTransport> link_transport(const asio::any_io_executor& executor, const vmspec::VmSpec& spec,
+                                              const state::VmPaths& paths) {
+  if (in_cloud_hypervisor(spec)) return vsock_transport(executor, paths.vsock_socket());
+  return serial_transport(executor, paths.control_socket(), paths.services_socket());
+}
+
 guest::ProcessSpec process_of(const vmspec::AgentSpec& agent) {
   guest::ProcessSpec process;
   process.argv = agent.argv;
@@ -75,7 +86,7 @@ Life::Life(asio::io_context& io, SupervisorOptions options)
       changed_(io.get_executor()),
       api_(io.get_executor(), paths_.supervisor_socket(),
            [this](link::StreamPtr stream) { return answer(std::move(stream)); }),
-      links_(io.get_executor(), paths_.control_socket(), paths_.services_socket()),
+      links_(io.get_executor(), link_transport(io.get_executor(), spec_, paths_)),
       reaper_(options_.reaper, options_.agentvm, spec_.name),
       agent_log_(open(paths_.log("agent").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)),
       agent_(std::make_unique<AgentRun>(io.get_executor(), process_of(spec_.agent), agent_log_.get())),
@@ -162,15 +173,19 @@ void Life::take_snapshot() {
 }
 
 asio::awaitable<void> Life::boot() {
-  step("vmm", fmt::format("starting QEMU ({})", spec_.accelerator == vmspec::Accelerator::kvm ? "KVM" : "emulated"));
+  step("vmm", fmt::format("starting {} ({})", in_cloud_hypervisor(spec_) ? "cloud-hypervisor" : "QEMU",
+                          spec_.accelerator == vmspec::Accelerator::kvm ? "KVM" : "emulated"));
   hypervisor::Paths paths;
   paths.runtime_dir = paths_.runtime_dir;
   paths.console_log = paths_.log("console");
+  paths.vmm_log = paths_.log("vmm");
   paths.control_socket = paths_.control_socket();
   paths.services_socket = paths_.services_socket();
+  paths.vsock_socket = paths_.vsock_socket();
   for (const auto& share : shares_) paths.share_sockets.push_back(share.socket());
   paths.cache_dir = options_.roots.cache;
-  vm_ = hypervisor::make_libvirt_qemu(io_.get_executor(), spec_, paths);
+  vm_ = in_cloud_hypervisor(spec_) ? hypervisor::make_cloud_hypervisor(io_.get_executor(), spec_, paths)
+                                   : hypervisor::make_libvirt_qemu(io_.get_executor(), spec_, paths);
   vm_started_ = true;
   // Shared: the accepting coroutine may outlive this frame.
   const auto linked = std::make_shared<bool>(false);
@@ -183,6 +198,11 @@ asio::awaitable<void> Life::boot() {
       },
       [this, linked](const std::exception_ptr& error) {
         *linked = !error;
+        try {
+          if (error) std::rethrow_exception(error);
+        } catch (const std::exception& reason) {
+          if (!stopping_) end("the guest's links did not come up", Error(reason.what()));
+        }
         changed_.notify();
       });
   co_await vm_->boot();
@@ -195,11 +215,13 @@ asio::awaitable<void> Life::boot() {
     for (const pid_t pid : share.processes()) reaper_.watch(pid);
   }
   asio::co_spawn(io_, watch_vm(), asio::detached);
-  co_await wait_until([&] { return *linked; }, 10s, "QEMU to connect the guest's links");
+  step("kernel", "booting the guest");
+  const bool by_guest = links_.wait_for_guest();
+  co_await wait_until([&] { return *linked; }, by_guest ? std::chrono::milliseconds(boot_limit) : 10s,
+                      by_guest ? "the guest to boot" : "QEMU to connect the guest's links");
 }
 
 asio::awaitable<void> Life::set_up_guest() {
-  step("kernel", "booting the guest");
   guest::GuestSetup setup;
   setup.hostname = spec_.hostname;
   setup.machine_id = spec_.machine_id;
