@@ -28,6 +28,8 @@ constexpr auto boot_limit = 60s;
 constexpr auto setup_limit = 30s;
 constexpr auto owner_limit = 60s;
 constexpr auto start_limit = 60s;
+/// From the end of a link or a share to the end of the VM it belonged to.
+constexpr auto loss_grace = 2s;
 /// From a timed-out agent's TERM to its KILL, and from there to its end.
 constexpr auto terminate_grace = 5s;
 constexpr auto kill_limit = 5s;
@@ -192,9 +194,8 @@ asio::awaitable<void> Life::boot() {
   asio::co_spawn(
       io_,
       [this]() -> asio::awaitable<void> {
-        co_await links_.accept([this](std::string reason) {
-          if (!stopping_) end("the guest's link was lost", Error(std::move(reason)));
-        });
+        co_await links_.accept(
+            [this](std::string reason) { asio::co_spawn(io_, lose_link(std::move(reason)), asio::detached); });
       },
       [this, linked](const std::exception_ptr& error) {
         *linked = !error;
@@ -219,6 +220,17 @@ asio::awaitable<void> Life::boot() {
   const bool by_guest = links_.wait_for_guest();
   co_await wait_until([&] { return *linked; }, by_guest ? std::chrono::milliseconds(boot_limit) : 10s,
                       by_guest ? "the guest to boot" : "QEMU to connect the guest's links");
+}
+
+asio::awaitable<void> Life::lose(std::string what, Error reason) {
+  // A VM that ends takes its links and shares with it, and tells better why it ended.
+  const auto deadline = std::chrono::steady_clock::now() + loss_grace;
+  asio::steady_timer timer(io_, deadline);
+  timer.async_wait([this](const boost::system::error_code& error) {
+    if (!error) changed_.notify();
+  });
+  while (!stopping_ && std::chrono::steady_clock::now() < deadline) co_await changed_.wait();
+  if (!stopping_) end(std::move(what), std::move(reason));
 }
 
 asio::awaitable<void> Life::set_up_guest() {
@@ -312,6 +324,8 @@ asio::awaitable<void> Life::run_agent() {
     }
   }
   while (!code && !stopping_) co_await changed_.wait();
+  // An agent that ended with its link did not end by itself: what happened is being found out (lose).
+  while (!stopping_ && !timed_out && !links_.control()->open_for_streams()) co_await changed_.wait();
   // A waiting `ended` refers to `code`: it must be over before this frame is.
   if (!code) agent_->abandon();
   while (!code) co_await changed_.wait();
@@ -388,7 +402,8 @@ asio::awaitable<void> Life::watch_reaper() {
 
 asio::awaitable<void> Life::watch_share(workspace::ShareServer& share) {
   const Error error = co_await share.ended();
-  if (!stopping_) end("a share was lost", error);
+  auto lost = lose("a share was lost", error);
+  co_await std::move(lost);
 }
 
 void Life::enter(const std::string& phase) {

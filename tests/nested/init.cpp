@@ -20,8 +20,7 @@ using namespace agentvm;
 
 constexpr char new_root[] = "/newroot";
 
-void attach(const char* source, const std::string& target, const char* type, unsigned long flags,
-            const char* options) {
+void attach(const char* source, const std::string& target, const char* type, unsigned long flags, const char* options) {
   make_directories(target, 0755);
   if (mount(source, target.c_str(), type, flags, options) < 0) throw system_error(errno, "mounting " + target);
 }

@@ -1,8 +1,8 @@
 // live_vm.cpp - changes a running cloud-hypervisor VM: a share comes and goes, CPUs stop and go on, the power button.
 //
-// live_vm SPEC DIRECTORY: SPEC is a plan as `agentvm run --dry-run --json` prints it; DIRECTORY is empty and has a short
-// path. Prints a line for each thing that holds and exits with 0, or says what does not. cloud_hypervisor_test.py runs
-// it, for no verb of agentvm changes the shares of a running VM.
+// live_vm SPEC DIRECTORY: SPEC is a plan as `agentvm run --dry-run --json` prints it; DIRECTORY is empty and has a
+// short path. Prints a line for each thing that holds and exits with 0, or says what does not. cloud_hypervisor_test.py
+// runs it, for no verb of agentvm changes the shares of a running VM.
 #include <signal.h>
 #include <unistd.h>
 
