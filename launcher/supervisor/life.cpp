@@ -194,8 +194,9 @@ asio::awaitable<void> Life::boot() {
   asio::co_spawn(
       io_,
       [this]() -> asio::awaitable<void> {
-        co_await links_.accept(
-            [this](std::string reason) { asio::co_spawn(io_, lose_link(std::move(reason)), asio::detached); });
+        co_await links_.accept([this](std::string reason) {
+          asio::co_spawn(io_, lose("the guest's link was lost", Error(std::move(reason))), asio::detached);
+        });
       },
       [this, linked](const std::exception_ptr& error) {
         *linked = !error;
@@ -347,6 +348,7 @@ void Life::end(std::string reason, std::optional<Error> failure) {
     events_.add("failed", {{"message", failure_->what()},
                            {"hint", failure_->hint()},
                            {"exit_code", exit_code_},
+                           {"guest_crashed", vm_end_ == hypervisor::End::crashed},
                            {"console", console_tail()}});
   }
   changed_.notify();
