@@ -3,11 +3,12 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import unittest
 
 import harness
 import nested
-import nested_case
+import processes
 from patience import seconds, wait_until
 
 PROGRAM = os.path.join(nested.HERE, "nested.py")
@@ -20,23 +21,32 @@ class Machine(unittest.TestCase):
         if reason:
             raise unittest.SkipTest(reason)
 
+    def setUp(self):
+        self.directory = tempfile.mkdtemp(prefix="nt-", dir="/tmp")
+        self.addCleanup(shutil.rmtree, self.directory)
+
+    def start(self, script):
+        """What runs of it is known by its $TMPDIR."""
+        return subprocess.Popen([sys.executable, PROGRAM, "--", "sh", "-c", script], stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, env={**os.environ, "TMPDIR": self.directory})
+
+    def wait_gone(self):
+        wait_until(lambda: not processes.find(self.directory), 10, "its processes to be gone")
+
     def test_output_exit_code_and_kvm(self):
-        script = "id -u; echo err >&2; test -c /dev/kvm && echo kvm; touch /etc/agentvm-nested; ls -d /sys/class/net/*; exit 7"
-        done = subprocess.run([sys.executable, PROGRAM, "--", "sh", "-c", script], stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, timeout=seconds(120), check=False)
-        self.assertEqual((done.returncode, done.stdout, done.stderr), (7, b"0\nkvm\n/sys/class/net/lo\n", b"err\n"))
+        running = self.start("id -u; echo err >&2; test -c /dev/kvm && echo kvm; touch /etc/agentvm-nested; ls -d /sys/class/net/*; exit 7")
+        out, err = running.communicate(timeout=seconds(120))
+        self.assertEqual((running.returncode, out, err), (7, b"0\nkvm\n/sys/class/net/lo\n", b"err\n"))
         self.assertFalse(os.path.exists("/etc/agentvm-nested"), "what it writes is forgotten")
-        self.assertEqual((nested_case.processes_left(), nested_case.directories_left()), ([], []))
+        self.wait_gone()
+        self.assertEqual(os.listdir(self.directory), [])
 
     def test_killed(self):
-        running = subprocess.Popen([sys.executable, PROGRAM, "--", "sh", "-c", "echo up; sleep 600"], stdout=subprocess.PIPE)
+        running = self.start("echo up; sleep 600")
         self.assertEqual(running.stdout.readline(), b"up\n")
         running.kill()
-        running.wait()
-        running.stdout.close()
-        wait_until(lambda: not nested_case.processes_left(), 10, "its processes to be gone")
-        for directory in nested_case.directories_left():  # nobody is left who could
-            shutil.rmtree(directory)
+        running.communicate()
+        self.wait_gone()
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ class Machine:
     """One machine, one command; everything of it is gone at the end of the `with`, or when this process is killed."""
 
     def __init__(self, memory_mib=4096):
-        self.directory = tempfile.mkdtemp(prefix="nested-", dir="/tmp")
+        self.directory = tempfile.mkdtemp(prefix="nested-")
         self.memory = memory_mib
         self.processes = []
         self.sockets = {}

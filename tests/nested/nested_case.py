@@ -1,6 +1,5 @@
 # nested_case.py - tests with a real cloud-hypervisor: here where KVM works, in the machine of nested.py where it does not.
 import os
-import subprocess
 import sys
 
 import harness
@@ -34,13 +33,3 @@ def main(memory_mib=4096):
                         "AGENTVM_TEST_PATIENCE": str(5 * float(os.environ.get("AGENTVM_TEST_PATIENCE", "1")))})
     code = nested.run_in_machine(["/usr/bin/python3", os.path.abspath(sys.argv[0]), *sys.argv[1:]], environment, memory_mib)
     sys.exit(code)
-
-
-def processes_left():
-    """What still runs of nested.py's machines; for its own test."""
-    return subprocess.run(["pgrep", "-f", "name=nested.control|--shared-dir=/ --readonly"], stdout=subprocess.PIPE,
-                          check=False).stdout.split()
-
-
-def directories_left():
-    return [os.path.join("/tmp", name) for name in os.listdir("/tmp") if name.startswith("nested-")]
