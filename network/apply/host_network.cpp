@@ -110,6 +110,7 @@ std::vector<std::string> HostNetwork::bring_down() noexcept {
 
 LeaseInfo HostNetwork::acquire(const std::string& vm, uid_t owner, bool multi_queue) {
   if (!network_) bring_up();
+  if (!resolver_) resolver_.emplace(options_.dnsmasq, network_->gateway);  // it had died, and too soon to be replaced
   std::optional<Lease> lease;
   int index = 0;
   try {

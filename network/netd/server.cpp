@@ -154,8 +154,6 @@ std::string Server::grant(Caller& caller, const Request& request) {
   if (first) {
     resolver_started_ = Clock::now();
     for (const std::string& note : network_.notes()) spdlog::info("{}", note);
-  } else if (network_.resolver() == nullptr) {
-    watch_resolver();
   }
   caller.lease = info.lease;
   spdlog::info("{} {} {} for {} of user {}", info.lease.tap, format(info.lease.address), format(info.lease.mac),
@@ -182,18 +180,18 @@ void Server::dismiss(Callers::iterator caller) {
 
 void Server::watch_resolver() {
   Resolver* resolver = network_.resolver();
-  if (resolver != nullptr) {
-    resolver_text_ += resolver->read_output();
-    for (std::size_t end = 0; (end = resolver_text_.find('\n')) != std::string::npos;) {
-      spdlog::info("{}", resolver_text_.substr(0, end));
-      resolver_text_.erase(0, end + 1);
-    }
-    if (resolver_text_.size() > longest_request) resolver_text_.clear();
-    if (!resolver->ended()) return;
-    spdlog::error("dnsmasq has died: guests have no DNS until it is back");
+  if (resolver == nullptr) return;
+  resolver_text_ += resolver->read_output();
+  for (std::size_t end = 0; (end = resolver_text_.find('\n')) != std::string::npos;) {
+    spdlog::info("{}", resolver_text_.substr(0, end));
+    resolver_text_.erase(0, end + 1);
   }
-  const bool again = Clock::now() - resolver_started_ > resolver_rest;
-  resolver_started_ = Clock::now();
+  if (resolver_text_.size() > longest_request) resolver_text_.clear();
+  if (!resolver->ended()) return;
+  const auto now = Clock::now();
+  const bool again = now - resolver_started_ > resolver_rest;
+  resolver_started_ = now;
+  spdlog::error("dnsmasq has died: {}", again ? "it is started again" : "guests have no DNS until the next lease");
   try {
     network_.restart_resolver(again);
   } catch (const Error& error) {
