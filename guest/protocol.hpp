@@ -35,6 +35,7 @@
 #include <cstdint>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -72,6 +73,16 @@ struct FileEntry {
   bool operator==(const FileEntry&) const = default;
 };
 
+/// The guest's one network card, and what it is told instead of asking by DHCP.
+struct NetworkSetup {
+  std::string mac;      ///< lower case, "02:00:00:00:00:01": the card is known by it
+  std::string address;  ///< IPv4
+  unsigned prefix = 24;
+  std::string gateway;
+  std::string resolver;
+  bool operator==(const NetworkSetup&) const = default;
+};
+
 /// Everything one VM needs on top of its image.
 struct GuestSetup {
   std::string hostname;
@@ -82,6 +93,7 @@ struct GuestSetup {
   std::vector<FileEntry> files;
   std::vector<std::string> services;  ///< what the profile allows, as "mcp/nixos", "model"
   std::uint16_t model_port = 0;       ///< 0: no model gateway
+  std::optional<NetworkSetup> network = {};
   bool operator==(const GuestSetup&) const = default;
 };
 

@@ -40,6 +40,8 @@ NeededFacts needed_facts(const Profile& profile, const RunRequest& request) {
   needed.environment = {"COLORTERM", "LANG", "TERM"};
   if (profile.model.key.kind == KeySource::Kind::env) needed.environment.push_back(profile.model.key.name);
   if (kind == AgentKind::codex) needed.agent_package = profile.agent.package;
+  needed.network =
+      profile.network.egress == EgressChoice::automatic || profile.network.egress == EgressChoice::nat;
   return needed;
 }
 
@@ -133,8 +135,13 @@ void Planner::ownership() {
 }
 
 void Planner::network() {
+  const EgressChoice wanted = profile_.network.egress;
   spec_.egress = Egress::none;
-  if (profile_.network.egress == EgressChoice::automatic) {
+  if (wanted == EgressChoice::nat && !facts_.nat.works) {
+    refuse("network.egress", facts_.nat.reason, facts_.nat.hint, ExitCode::cannot_start);
+  } else if (wanted == EgressChoice::nat || (wanted == EgressChoice::automatic && facts_.nat.running)) {
+    spec_.egress = Egress::nat;
+  } else if (wanted == EgressChoice::automatic) {
     note("The guest has no network: it reaches the model and the MCP servers only.");
   }
 }

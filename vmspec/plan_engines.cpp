@@ -33,9 +33,8 @@ void Planner::refuse_missing_engines() {
     unsupported("workspace.hide", "hiding files", "leave it out, and keep secrets outside the workspace");
   }
   const EgressChoice egress = profile_.network.egress;
-  if (egress == EgressChoice::nat || egress == EgressChoice::proxy) {
-    unsupported("network.egress", word(egress),
-                "use \"auto\" or \"none\": the guest reaches the model and MCP servers");
+  if (egress == EgressChoice::proxy) {
+    unsupported("network.egress", word(egress), "use \"auto\", \"nat\" or \"none\"");
   }
   if (!profile_.network.allow.empty()) {
     unsupported("network.allow", "a list of allowed domains", "leave it out: the guest has no network");

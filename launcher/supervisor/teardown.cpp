@@ -65,6 +65,7 @@ asio::awaitable<void> Life::tear_down() {
     }
   }
   vm_.reset();
+  drop_lease();
   worker_.join();
   // The directories go before anybody is told, so that whoever was told finds nothing.
   remove_directories(spec_.keep && ready_ && !force_);

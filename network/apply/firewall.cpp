@@ -57,17 +57,27 @@ std::vector<std::string> Firewall::standing_links() {
   return links;
 }
 
-std::vector<std::string> Firewall::forward_drops() {
-  std::vector<std::string> drops;
-  const json answer = json::parse(run(R"({"nftables":[{"list":{"chains":null}}]})"), nullptr, false);
-  for (const json& item : answer.value("nftables", json::array())) {
+std::vector<ForwardDrop> Firewall::forward_drops(const std::string& bridge) {
+  const json answer = json::parse(run(R"({"nftables":[{"list":{"ruleset":null}}]})"), nullptr, false);
+  const json items = answer.value("nftables", json::array());
+  std::vector<ForwardDrop> drops;
+  for (const json& item : items) {
     if (!item.contains("chain")) continue;
     const json& chain = item["chain"];
-    const std::string family = chain.value("family", "");
+    ForwardDrop drop{chain.value("family", ""), chain.value("table", ""), chain.value("name", ""), {}};
     if (chain.value("hook", "") != "forward" || chain.value("policy", "") != "drop") continue;
-    if (family != "ip" && family != "inet") continue;
-    drops.push_back("the chain " + chain.value("name", "") + " of table " + family + " " + chain.value("table", "") +
-                    " drops by default");
+    if (drop.family != "ip" && drop.family != "inet") continue;
+    drop.open_chain = drop.chain;
+    bool passes = false;
+    for (const json& other : items) {
+      const json none = json::object();
+      const json& named = other.contains("chain") ? other["chain"] : other.contains("rule") ? other["rule"] : none;
+      if (named.value("family", "") != drop.family || named.value("table", "") != drop.table) continue;
+      if (named.value("name", "") == "DOCKER-USER") drop.open_chain = "DOCKER-USER";
+      // Any rule that names the bridge: somebody has thought of it.
+      if (other.contains("rule") && named.dump().find("\"" + bridge + "\"") != std::string::npos) passes = true;
+    }
+    if (!passes) drops.push_back(std::move(drop));
   }
   return drops;
 }

@@ -10,6 +10,12 @@ struct nft_ctx;
 
 namespace agentvm::network {
 
+/// A chain at the forward hook whose policy is to drop.
+struct ForwardDrop {
+  std::string family, table, chain;
+  std::string open_chain;  ///< where a rule of the user's belongs: Docker's DOCKER-USER, or the chain itself
+};
+
 class Firewall {
  public:
   Firewall();
@@ -18,9 +24,9 @@ class Firewall {
   void apply(const nlohmann::json& commands);
   /// The links in the set that says that forwarding was off before agentvm came; empty: there is no such set.
   std::vector<std::string> standing_links();
-  /// Drop policies and rules of others that would stop forwarded traffic, a clause each, as "the chain FORWARD of table
-  /// ip filter drops by default". Rules of the legacy iptables are not seen.
-  std::vector<std::string> forward_drops();
+  /// Chains of others that drop forwarded traffic by default and do not pass the bridge's. Rules of the legacy iptables
+  /// are not seen.
+  std::vector<ForwardDrop> forward_drops(const std::string& bridge);
 
  private:
   /// nftables' answer, or its complaint as an Error.

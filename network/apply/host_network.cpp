@@ -181,10 +181,33 @@ std::vector<std::string> HostNetwork::explain() {
   for (const Link& link : own_links(links)) {
     lines.push_back(fmt::format("There is a {} {} of agentvm now.", link.kind, link.name));
   }
-  if (const std::string obstacle = tap_obstacle(); !obstacle.empty())
-    lines.push_back("No tap can be made: " + obstacle);
-  for (const std::string& drop : firewall_.forward_drops()) {
-    lines.push_back(fmt::format("Guests will not reach the internet: {}. Let {} pass there.", drop, network.bridge));
+  return lines;
+}
+
+std::vector<std::string> HostNetwork::obstacles() {
+  std::vector<std::string> lines;
+  const std::vector<Link> links = links_.list();
+  const Network network = network_ ? *network_ : choose(links);
+  if (const std::string reason = tap_obstacle(); !reason.empty()) {
+    lines.push_back(fmt::format("No tap can be made: {}. Load the kernel's module: modprobe tun.", reason));
+  }
+  if (!find_resolver(options_.dnsmasq)) {
+    lines.push_back(fmt::format("{} is not installed, and guests have no DNS without it: apt install dnsmasq-base.",
+                                options_.dnsmasq));
+  }
+  for (const UsedPrefix& used : links_.used_prefixes(own_links(links))) {
+    if (!used.prefix.overlaps(network.subnet)) continue;
+    lines.push_back(
+        fmt::format("The guests' network {} overlaps with {} ({}), which came later: end the VMs, and the next "
+                    "one gets another network.",
+                    format(network.subnet), format(used.prefix), used.where));
+  }
+  for (const ForwardDrop& drop : firewall_.forward_drops(network.bridge)) {
+    lines.push_back(
+        fmt::format("Guests do not reach the internet: the chain {0} of table {1} {2} drops what is forwarded. "
+                    "Let them pass: nft insert rule {1} {2} {3} iifname {4} accept; nft insert rule {1} {2} "
+                    "{3} oifname {4} ct state established,related accept.",
+                    drop.chain, drop.family, drop.table, drop.open_chain, network.bridge));
   }
   return lines;
 }

@@ -47,8 +47,10 @@ class HostNetwork {
   /// After dnsmasq has died: gives it up, and starts a new one when `again`. Throws Error.
   void restart_resolver(bool again);
 
-  /// What would be done here, and what stands against it, a sentence each; changes nothing.
+  /// What would be done here, a sentence each; changes nothing.
   std::vector<std::string> explain();
+  /// What stands against the network there is or would be, a sentence each with what to do; empty: nothing.
+  std::vector<std::string> obstacles();
 
  private:
   Network choose(const std::vector<Link>& links);

@@ -77,8 +77,12 @@ bool become(const Identity& identity) noexcept {
 
 }  // namespace
 
+std::optional<std::string> find_resolver(const std::string& dnsmasq) {
+  return find_program(dnsmasq, "/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin");
+}
+
 Resolver::Resolver(const std::string& dnsmasq, Ipv4 address) {
-  const auto program = find_program(dnsmasq, "/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin");
+  const auto program = find_resolver(dnsmasq);
   if (!program) {
     throw Error(dnsmasq + ", which answers the guests' DNS, is not installed",
                 "Debian: apt install dnsmasq-base. Or name it with agentvm-netd --dnsmasq.", ExitCode::cannot_start);

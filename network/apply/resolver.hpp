@@ -2,12 +2,16 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include "base/process.hpp"
 #include "network/plan/address.hpp"
 
 namespace agentvm::network {
+
+/// The program's path: `dnsmasq` itself when it holds a slash, else where system programs are; nullopt: not there.
+std::optional<std::string> find_resolver(const std::string& dnsmasq);
 
 /// A running dnsmasq. It asks the host's own resolvers (/etc/resolv.conf), and dies with the thread that started it.
 class Resolver {

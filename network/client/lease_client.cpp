@@ -150,7 +150,9 @@ std::optional<Error> lease_obstacle(const NetdAccess& access) {
 }
 
 void clean_after_netd(const NetdAccess& access) {
-  if (access.program.empty()) return;
+  // Without the directory none has ever run here.
+  if (geteuid() != 0 || access.program.empty() || ::access(access.directory.c_str(), F_OK) < 0) return;
+  if (connect_to_netd(access)) return;
   run_captured({.program = access.program, .args = {"--directory", access.directory, "--clean"}}, answer_limit);
 }
 

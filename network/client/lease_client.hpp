@@ -37,7 +37,7 @@ NetworkInfo network_info(const NetdAccess& access);
 /// Why the caller would get no lease, as an Error to throw or to show; nullopt: it would.
 std::optional<Error> lease_obstacle(const NetdAccess& access);
 
-/// After a netd of root's own was killed: takes away what it left. No error when another is running.
+/// As root, after a netd was killed: takes away what it left. Does nothing while one runs, or where none ever has.
 void clean_after_netd(const NetdAccess& access);
 
 }  // namespace agentvm::network

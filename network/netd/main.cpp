@@ -106,10 +106,14 @@ void serve(const Options& options, HostNetwork& network) {
   if (own) unlink(path.c_str());
 }
 
-void run(const Options& options) {
+/// false: --check found something that stands against a network here.
+bool run(const Options& options) {
   HostNetwork network(options.network);
   if (options.check) {
     for (const std::string& line : network.explain()) std::printf("%s\n", line.c_str());
+    const std::vector<std::string> obstacles = network.obstacles();
+    for (const std::string& line : obstacles) std::printf("%s\n", line.c_str());
+    return obstacles.empty();
   } else if (options.clean) {
     const FileLock lock = only_one(options.directory, false);
     keep_network_privileges();
@@ -117,6 +121,7 @@ void run(const Options& options) {
   } else {
     serve(options, network);
   }
+  return true;
 }
 
 void read_arguments(int argc, char** argv, Options& options, CLI::App& app) {
@@ -126,7 +131,7 @@ void read_arguments(int argc, char** argv, Options& options, CLI::App& app) {
   app.add_option("--dnsmasq", options.network.dnsmasq, "the program that answers the guests' DNS");
   app.add_option("--leases-per-user", options.leases_per_user, "most leases of one user; root has no limit")
       ->capture_default_str();
-  app.add_flag("--check", options.check, "say what would be done here, change nothing");
+  app.add_flag("--check", options.check, "say what would be done here and what stands against it, change nothing");
   app.add_flag("--clean", options.clean, "take away what a killed agentvm-netd left, and end");
   app.add_option("--caller-fd", options.caller_fd, "serve this connection first, and end with the last one");
   app.set_version_flag("--version", std::string("agentvm-netd " AGENTVM_VERSION));
@@ -146,8 +151,7 @@ int main(int argc, char** argv) {
   CLI::App app("agentvm-netd makes and filters the network of agentvm's guests.", "agentvm-netd");
   try {
     read_arguments(argc, argv, options, app);
-    run(options);
-    return 0;
+    return run(options) ? 0 : 1;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::usage);
   } catch (const Error& error) {

@@ -161,8 +161,9 @@ std::string Server::grant(Caller& caller, const Request& request) {
   return to_line(info);
 }
 
-std::string Server::shown() const {
+std::string Server::shown() {
   NetworkInfo info{network_.network(), {}, network_.notes()};
+  for (std::string& obstacle : network_.obstacles()) info.notes.push_back(std::move(obstacle));
   for (const Caller& caller : callers_) {
     if (!caller.lease) continue;
     info.leases.push_back({*caller.lease, caller.peer.uid, static_cast<std::uint32_t>(caller.peer.pid)});

@@ -46,7 +46,7 @@ class Server {
   bool read_from(Caller& caller);
   bool answer(Caller& caller, std::string_view line);
   std::string grant(Caller& caller, const Request& request);
-  std::string shown() const;
+  std::string shown();
   void dismiss(Callers::iterator caller);
   void watch_resolver();
   int milliseconds_to_deadline() const;

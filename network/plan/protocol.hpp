@@ -52,7 +52,7 @@ struct NetworkInfo {
   };
   std::optional<Network> network;  ///< nullopt: there are no leases, and so no bridge
   std::vector<Holder> leases = {};
-  std::vector<std::string> notes = {};
+  std::vector<std::string> notes = {};  ///< what is not as usual, and what stands against it, with what to do
   bool operator==(const NetworkInfo&) const = default;
 };
 

@@ -1,5 +1,5 @@
-// netd_lines_fuzz.cpp - what strangers send to agentvm-netd, and what it answers: refused with an Error, or unchanged by
-// a second trip.
+// netd_lines_fuzz.cpp - what strangers send to agentvm-netd, and what it answers: refused with an Error, or unchanged
+// by a second trip.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
