@@ -13,6 +13,9 @@
 //   GET  /processes/N/stderr      likewise; empty for a PTY
 //   POST /processes/N/resize      {"rows":R,"columns":C}
 //   POST /processes/N/signal      {"signal":N}: to the foreground process group of a PTY, else to the process group
+//   POST /connect/PORT            one connection to 127.0.0.1:PORT of the guest, raw both ways; half-close passes
+//   through; 502 when
+//                                 nobody listens there
 //   POST /shutdown                sync, then power off; 200 comes first
 //   GET  /health                  {"uptime_ms":N}
 // A wrong document is answered 400, a number nobody has 404, a second reader of the same stream 409, too much of
@@ -49,6 +52,8 @@ inline constexpr std::uint32_t control_vsock_port = 4100;
 inline constexpr std::uint32_t services_vsock_port = 4101;
 /// Where the guest's loopback offers the model gateway.
 inline constexpr std::uint16_t model_tcp_port = 4180;
+/// Connections to published ports at once.
+inline constexpr std::uint32_t max_published_connections = 128;
 inline constexpr char services_socket[] = "/run/agentvm/services.sock";
 /// Where agentvm-guest puts itself in the guest, for `bridge`.
 inline constexpr char guest_program[] = "/run/agentvm/agentvm-guest";

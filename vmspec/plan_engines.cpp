@@ -39,9 +39,6 @@ void Planner::refuse_missing_engines() {
   if (!profile_.network.allow.empty()) {
     unsupported("network.allow", "a list of allowed domains", "leave it out: the guest has no network");
   }
-  if (!profile_.network.publish.empty()) {
-    unsupported("network.publish", "publishing a port", "leave it out");
-  }
   const AgentKind kind = kind_of(profile_, request_);
   if (kind == AgentKind::claude || kind == AgentKind::gemini || kind == AgentKind::opencode) {
     unsupported("agent.kind", word(kind), "use \"codex\" or \"command\"");

@@ -112,6 +112,7 @@ asio::awaitable<int> Life::live() {
 
 asio::awaitable<void> Life::bring_up() {
   enter("booting");
+  publish_ports();
   co_await take_lease();
   start_shares();
   start_gateways();

@@ -21,6 +21,15 @@ namespace {
 constexpr auto lease_limit = 30s;
 }  // namespace
 
+void Life::publish_ports() {
+  for (const auto& port : spec_.publish) {
+    auto publisher = std::make_shared<gateway::PortPublisher>(port.address, port.port, port.guest_port);
+    const auto control = [this] { return ready_ ? links_.control() : link::SessionPtr(); };
+    asio::co_spawn(io_, gateway::PortPublisher::serve(publisher, control), asio::detached);
+    published_.push_back(std::move(publisher));
+  }
+}
+
 asio::awaitable<void> Life::take_lease() {
   if (spec_.egress != vmspec::Egress::nat) co_return;
   step("network", "taking a lease of the network");
@@ -46,8 +55,8 @@ asio::awaitable<void> Life::take_lease() {
       changed_.notify();
     });
   });
-  co_await wait_until([outcome] { return outcome->lease.has_value() || outcome->failure.has_value(); }, lease_limit,
-                      "the network's lease");
+  const auto answered = [&] { return outcome->lease.has_value() || outcome->failure.has_value(); };
+  co_await wait_until(answered, lease_limit, "the network's lease");
   if (outcome->failure) throw *outcome->failure;
   lease_ = std::move(outcome->lease);
   const network::LeaseInfo& info = lease_->info;
@@ -57,11 +66,11 @@ asio::awaitable<void> Life::take_lease() {
                           {"mac", format(info.lease.mac)},
                           {"address", fmt::format("{}/{}", format(info.lease.address), info.prefix)},
                           {"gateway", format(info.gateway)}});
-  asio::co_spawn(io_, watch_lease(), asio::detached);
+  asio::co_spawn(io_, watch_lease(fcntl(lease_->connection.get(), F_DUPFD_CLOEXEC, 3)), asio::detached);
 }
 
-asio::awaitable<void> Life::watch_lease() {
-  asio::posix::stream_descriptor connection(io_, fcntl(lease_->connection.get(), F_DUPFD_CLOEXEC, 3));
+asio::awaitable<void> Life::watch_lease(int duplicate) {
+  asio::posix::stream_descriptor connection(io_, duplicate);
   co_await connection.async_wait(asio::posix::stream_descriptor::wait_read, asio::as_tuple(asio::use_awaitable));
   if (stopping_ || !lease_) co_return;
   end("the network was lost", Error("agentvm-netd ended, and with it the VM's network: the VM was ended too",

@@ -49,6 +49,7 @@ asio::awaitable<void> Life::tear_down() {
   } catch (const Error& error) {
     spdlog::warn("{}", error.what());  // a full disk must not keep the VM
   }
+  for (const auto& publisher : published_) publisher->close();
   agent_->abandon();
   co_await stop_guest();
   links_.close();

@@ -95,14 +95,6 @@ void Server::add(UniqueFd socket) {
   try {
     set_nonblocking(socket.get(), true);
     Peer peer = peer_of(socket.get());
-    if (!may_lease(peer, options_.group)) {
-      send_all(socket.get(),
-               to_line(Refusal{fmt::format("user {} may not use agentvm-netd", peer.uid),
-                               fmt::format("Become a member of the group {0} (sudo usermod -aG {0} NAME) and log in "
-                                           "again, or run with --egress proxy.",
-                                           group_name)}));
-      return;
-    }
     const auto same =
         std::count_if(callers_.begin(), callers_.end(), [&](const Caller& one) { return one.peer.uid == peer.uid; });
     if (peer.uid != 0 && static_cast<std::size_t>(same) >= options_.leases_per_user + spare_callers_per_user) return;
@@ -133,6 +125,13 @@ bool Server::read_from(Caller& caller) {
 bool Server::answer(Caller& caller, std::string_view line) {
   std::string text;
   try {
+    // Said only when asked: an answer nobody waits for yet could be lost with the connection.
+    if (!may_lease(caller.peer, options_.group)) {
+      throw Error(fmt::format("user {} may not use agentvm-netd", caller.peer.uid),
+                  fmt::format("Become a member of the group {0} (sudo usermod -aG {0} NAME) and log in again, or run "
+                              "with --egress proxy.",
+                              group_name));
+    }
     const Request request = request_from_line(line);
     text = request.kind == Request::Kind::show ? shown() : grant(caller, request);
   } catch (const Error& error) {

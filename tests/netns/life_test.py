@@ -3,6 +3,7 @@ import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 import unittest
@@ -81,6 +82,26 @@ class Life(unittest.TestCase):
         self.addCleanup(os.close, fd)
         holder.kill()
         self.wait_for_nothing()
+
+    def test_socket_activation(self):
+        """As systemd starts it: the socket is descriptor 3, and outlives netd."""
+        directory = os.path.join(self.world.directory, "activated")
+        os.mkdir(directory)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(f"{directory}/netd.sock")
+            listener.listen()
+            process = subprocess.Popen(
+                ["sh", "-c", 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" --directory "$1" 3<&0 </dev/null', netd.PROGRAM, directory],
+                stdin=listener.fileno(), stderr=subprocess.DEVNULL, preexec_fn=self.host.enter)
+            self.addCleanup(process.wait)
+            self.addCleanup(process.kill)
+            lease = netd.Lease(directory, name="app")
+            self.assertIn(lease["tap"], links(self.host))
+            lease.close()
+            self.wait_for_nothing()
+            process.terminate()
+            self.assertEqual(process.wait(seconds(10)), 0)
+        self.assertTrue(os.path.exists(f"{directory}/netd.sock"))
 
     def test_kill_9_of_netd(self):
         running = self.start()

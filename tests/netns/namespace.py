@@ -26,6 +26,8 @@ class Namespace:
             _check(_libc.setns(before, CLONE_NEWNET), "setns")
             os.close(before)
         self.path = f"/proc/{os.getpid()}/fd/{self.fd}"
+        # Addresses are there at once, and not a second later.
+        self.setting("ipv6/conf/default/accept_dad", "0")
         self.ip("link set lo up")
 
     def enter(self):
