@@ -12,6 +12,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "guest/network.hpp"
 
 namespace agentvm::guest {
 
@@ -113,6 +114,7 @@ SetupReply Setup::apply(const GuestSetup& setup) {
     make_entry({.path = "/etc/machine-id", .content = setup.machine_id + "\n", .mode = 0444});
   }
   for (const FileEntry& entry : setup.files) make_entry(entry);
+  if (setup.network) set_up_network(*setup.network);
   const std::int64_t end = uptime_ms();
   return {end - start, end};
 }

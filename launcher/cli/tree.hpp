@@ -25,6 +25,7 @@ struct Parsed {
   commands::StopOptions stop;
   commands::DestroyOptions destroy;
   commands::GcOptions gc;
+  commands::NetShowOptions net_show;
   commands::DoctorOptions doctor;
   commands::ProfileListOptions profile_list;
   commands::ProfileShowOptions profile_show;

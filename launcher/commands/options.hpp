@@ -89,6 +89,10 @@ struct GcOptions {
   std::string vm;  ///< only this one; what the reaper asks for
 };
 
+struct NetShowOptions {
+  bool json = false;
+};
+
 struct DoctorOptions {
   bool json = false;
 };
@@ -114,8 +118,8 @@ struct PrintText {
 };
 
 using Verb = std::variant<PrintText, RunOptions, ExecOptions, ShellOptions, AttachOptions, ListOptions, InspectOptions,
-                          LogsOptions, StopOptions, DestroyOptions, GcOptions, DoctorOptions, ProfileListOptions,
-                          ProfileShowOptions, ProfileCheckOptions>;
+                          LogsOptions, StopOptions, DestroyOptions, GcOptions, NetShowOptions, DoctorOptions,
+                          ProfileListOptions, ProfileShowOptions, ProfileCheckOptions>;
 
 struct Invocation {
   GlobalOptions global;

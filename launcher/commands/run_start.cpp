@@ -164,7 +164,8 @@ StartedVm start_vm(const state::Roots& roots, const std::string& wanted_name, co
     if (spec.image.kind == vmspec::GuestKind::host) {
       spec.image.initramfs = image::build_host_initramfs({.modules = spec.image.modules,
                                                           .agentvm_guest = host::own_program("agentvm-guest"),
-                                                          .cache_dir = roots.cache});
+                                                          .cache_dir = roots.cache,
+                                                          .network = spec.egress == vmspec::Egress::nat});
     }
     log_debug("the image is there");
     std::optional<state::Reservation> reservation = state::reserve(roots, name);

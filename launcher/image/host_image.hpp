@@ -18,6 +18,7 @@ struct HostImageRequest {
   std::string agentvm_guest;  ///< the static guest program
   std::string cache_dir;      ///< agentvm's cache
   std::string etc = "/etc";   ///< where the /etc skeleton is taken from
+  bool network = false;       ///< the guest has a network card
 };
 
 /// The path of the initramfs, made first if it is not in the cache. Any number of processes may ask at once. Throws

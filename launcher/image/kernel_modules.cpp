@@ -105,7 +105,7 @@ class Index {
 
 }  // namespace
 
-std::vector<std::string> needed_modules(const std::string& directory) {
+std::vector<std::string> needed_modules(const std::string& directory, bool network) {
   const Index index(directory);
   std::vector<std::string> order;
   std::set<std::string> seen;
@@ -120,7 +120,9 @@ std::vector<std::string> needed_modules(const std::string& directory) {
     order.push_back(*file);
     return true;
   };
-  for (const auto& [name, required] : wanted) {
+  std::vector<Wanted> names(std::begin(wanted), std::end(wanted));
+  if (network) names.push_back({"virtio_net", true});
+  for (const auto& [name, required] : names) {
     if (!load(name) && required) {
       throw Error("the kernel of " + directory + " has no " + name + ", neither built in nor as a module",
                   "Use a distribution's generic or cloud kernel, or name another one with AGENTVM_KERNEL.");

@@ -135,6 +135,8 @@ TEST_CASE("the verbs that look") {
   CHECK(logs.source == "console");
   CHECK(parsed<LogsOptions>({"logs"}).source == "agent");
   CHECK(parsed<DoctorOptions>({"doctor", "--json"}).json);
+  CHECK(parsed<NetShowOptions>({"net", "show", "--json"}).json);
+  CHECK_FALSE(parsed<NetShowOptions>({"net", "show"}).json);
 }
 
 TEST_CASE("the verbs that end") {
@@ -172,8 +174,8 @@ TEST_CASE("global options stand before or behind the verb") {
 TEST_CASE("every verb has help with examples") {
   const std::string all = printed({"--help"});
   CHECK(printed({}) == all);
-  for (const char* verb : {"run", "exec", "shell", "attach", "ls", "inspect", "logs", "stop", "destroy", "gc", "doctor",
-                           "profile", "completion"}) {
+  for (const char* verb : {"run", "exec", "shell", "attach", "ls", "inspect", "logs", "stop", "destroy", "gc", "net",
+                           "doctor", "profile", "completion"}) {
     CAPTURE(verb);
     CHECK(has(all, verb));
     const std::string help = printed({verb, "--help"});
