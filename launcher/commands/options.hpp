@@ -108,6 +108,22 @@ struct ProfileCheckOptions {
   std::vector<std::string> names;
 };
 
+struct DefinitionOptions {
+  std::string profile;  ///< "": what `agentvm run` would take here
+  std::string output;   ///< a directory; "": print
+  bool json = false;
+  bool force = false;  ///< write over what is there
+  bool trust_workspace = false;
+  std::vector<Override> overrides;
+};
+
+struct InitOptions {
+  std::string directory = ".";
+  std::string profile = "default";
+  bool agents_md = false;
+  bool force = false;
+};
+
 /// Text that is printed and nothing else: --help, --version, completion scripts.
 struct PrintText {
   std::string text;
@@ -115,7 +131,7 @@ struct PrintText {
 
 using Verb = std::variant<PrintText, RunOptions, ExecOptions, ShellOptions, AttachOptions, ListOptions, InspectOptions,
                           LogsOptions, StopOptions, DestroyOptions, GcOptions, DoctorOptions, ProfileListOptions,
-                          ProfileShowOptions, ProfileCheckOptions>;
+                          ProfileShowOptions, ProfileCheckOptions, DefinitionOptions, InitOptions>;
 
 struct Invocation {
   GlobalOptions global;
