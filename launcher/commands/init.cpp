@@ -6,12 +6,14 @@
 #include "launcher/commands/verbs.hpp"
 #include "launcher/host/path_facts.hpp"
 #include "vmspec/embedded.hpp"
+#include "vmspec/toml_text.hpp"
 
 namespace agentvm::commands {
 
 namespace {
 
-constexpr std::string_view profile_mark = "@PROFILE@";
+/// What the template stands on; it is a file that works as it is (the flake offers it as a template).
+constexpr std::string_view base_line = "profile = \"default\"";
 
 }  // namespace
 
@@ -26,7 +28,7 @@ int init(const InitOptions& options, const Context&) {
   // A name that nobody knows would make a file that no run takes.
   load_profile(options.profile, "", {});
   std::string text = vmspec::embedded_template("init/agentvm.toml");
-  text.replace(text.find(profile_mark), profile_mark.size(), options.profile);
+  text.replace(text.find(base_line), base_line.size(), "profile = " + vmspec::toml_string(options.profile));
   std::vector<vmspec::DefinitionFile> files = {{"agentvm.toml", std::move(text)}};
   if (options.agents_md) files.push_back({"AGENTS.md", vmspec::embedded_template("init/AGENTS.md")});
   write_files(options.directory, files, options.force);
