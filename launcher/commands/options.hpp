@@ -117,6 +117,14 @@ struct DefinitionOptions {
   std::vector<Override> overrides;
 };
 
+struct BuildOptions {
+  std::string profile;  ///< "": what `agentvm run` would take here
+  bool update = false;  ///< lock the inputs anew
+  bool quiet = false;   ///< do not show what Nix says
+  bool trust_workspace = false;
+  std::vector<Override> overrides;
+};
+
 struct InitOptions {
   std::string directory = ".";
   std::string profile = "default";
@@ -131,7 +139,7 @@ struct PrintText {
 
 using Verb = std::variant<PrintText, RunOptions, ExecOptions, ShellOptions, AttachOptions, ListOptions, InspectOptions,
                           LogsOptions, StopOptions, DestroyOptions, GcOptions, DoctorOptions, ProfileListOptions,
-                          ProfileShowOptions, ProfileCheckOptions, DefinitionOptions, InitOptions>;
+                          ProfileShowOptions, ProfileCheckOptions, DefinitionOptions, BuildOptions, InitOptions>;
 
 struct Invocation {
   GlobalOptions global;

@@ -184,6 +184,10 @@ TEST_CASE("the verbs about files") {
   CHECK(init.agents_md);
   CHECK_FALSE(init.force);
   CHECK(parsed<InitOptions>({"init"}).profile == "default");
+  const auto build = parsed<BuildOptions>({"build", "--update", "-q", "--profile", "rust"});
+  CHECK(build.update);
+  CHECK(build.quiet);
+  CHECK(build.profile == "rust");
   CHECK(has(refused({"definition", "rust"}), "unexpected argument 'rust'"));
 }
 
@@ -191,7 +195,7 @@ TEST_CASE("every verb has help with examples") {
   const std::string all = printed({"--help"});
   CHECK(printed({}) == all);
   for (const char* verb : {"run", "exec", "shell", "attach", "ls", "inspect", "logs", "stop", "destroy", "gc", "doctor",
-                           "profile", "definition", "init", "completion"}) {
+                           "profile", "definition", "build", "init", "completion"}) {
     CAPTURE(verb);
     CHECK(has(all, verb));
     const std::string help = printed({verb, "--help"});
