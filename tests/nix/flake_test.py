@@ -22,6 +22,7 @@ class Flake(unittest.TestCase):
         self.assertTrue(outputs["app"]["program"].endswith("/bin/agentvm"))
         self.assertEqual(outputs["checks"], {name: packages[name] for name in ("agentvm", "agentvm-guest")})
         self.assertEqual(outputs["template"]["files"], ["AGENTS.md", "agentvm.toml"])
+        self.assertEqual(outputs["failed"], [])
         self.assertIn(packages["agentvm"], outputs["hostPackages"], "services.agentvm.enable installs it")
 
 

@@ -51,6 +51,9 @@ rec {
     else
       "'${builtins.replaceStrings [ "'" ] [ "'\\''" ] text}'";
 
+  escapeShellArgs = words: builtins.concatStringsSep " " (map (word: escapeShellArg (toString word)) words);
+  literalExpression = text: { _type = "literalExpression"; inherit text; };
+
   getExe =
     package: "${package}/bin/${package.meta.mainProgram or (throw "${package.name} names no main program")}";
   getExe' = package: name: "${package}/bin/${name}";

@@ -23,5 +23,9 @@ in
     inherit (agentvm.templates.default) description;
     files = builtins.attrNames (builtins.readDir agentvm.templates.default.path);
   };
+  # What the host's module asks of its user and finds wrong in its own defaults.
+  failed = map (assertion: assertion.message) (
+    builtins.filter (assertion: !assertion.assertion) (host.all.assertions or [ ])
+  );
   hostPackages = map (package: package.name) host.all.environment.systemPackages;
 }

@@ -60,6 +60,11 @@ let
     int = plain "signed integer" isInt;
     positive = plain "positive integer, meaning >0" (value: isInt value && value > 0);
     unsigned = plain "unsigned integer, meaning >=0" (value: isInt value && value >= 0);
+    port = plain "16 bit unsigned integer; between 0 and 65535 (both inclusive)" (
+      value: isInt value && value >= 0 && value < 65536
+    );
+    # Where nixpkgs has the two above.
+    ints = { inherit positive unsigned; };
     path = plain "absolute path" (
       value: isStringLike value && match "/.*" (if isString value then builtins.unsafeDiscardStringContext value else "${value}") != null
     );
@@ -192,7 +197,14 @@ let
           else if kind == "merge" then
             builtins.concatMap (content: discharge (def // { value = content; })) value.contents
           else if kind == "override" then
-            map (inner: inner // { priority = value.priority; }) (discharge (def // { value = value.content; }))
+            # Its content is not looked at: a default that loses is never evaluated.
+            [
+              {
+                inherit (def) file;
+                inherit (value) priority;
+                value = value.content;
+              }
+            ]
           else
             [ ({ priority = 100; } // def) ];
         flat = builtins.concatMap discharge defs;
