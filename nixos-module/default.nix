@@ -3,7 +3,6 @@
 
 let
   cfg = config.services.agentvm;
-  # The bridge takes the name with a digit when another interface has it, so the firewall lets both through.
   dnsPorts = { allowedTCPPorts = [ 53 ]; allowedUDPPorts = [ 53 ]; };
 in
 {

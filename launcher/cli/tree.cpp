@@ -185,6 +185,7 @@ std::unique_ptr<CLI::App> make_tree(Parsed& parsed) {
   add_net(*tree, parsed.net_show);
   add_doctor(*tree, parsed.doctor);
   add_profile(*tree, parsed);
+  add_definition_verbs(*tree, parsed);
   add_completion(*tree);
   tree->set_version_flag("--version", "agentvm " AGENTVM_VERSION, "print the version");
   add_common(*tree, parsed.global);

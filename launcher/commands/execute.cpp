@@ -35,6 +35,9 @@ struct Call {
   int operator()(const ProfileListOptions& options) const { return profile_list(options, context); }
   int operator()(const ProfileShowOptions& options) const { return profile_show(options, context); }
   int operator()(const ProfileCheckOptions& options) const { return profile_check(options, context); }
+  int operator()(const DefinitionOptions& options) const { return definition(options, context); }
+  int operator()(const BuildOptions& options) const { return build(options, context); }
+  int operator()(const InitOptions& options) const { return init(options, context); }
 };
 
 }  // namespace

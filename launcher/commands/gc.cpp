@@ -8,6 +8,7 @@
 #include "launcher/commands/vm_lookup.hpp"
 #include "launcher/host/network.hpp"
 #include "launcher/image/host_image.hpp"
+#include "launcher/image/nix_image.hpp"
 #include "launcher/state/reservation.hpp"
 
 namespace agentvm::commands {
@@ -65,6 +66,9 @@ int gc(const GcOptions& options, const Context& context) {
   if (!options.dry_run) network::clean_after_netd(host::netd_here());
   for (const std::string& image : image::prune_images(context.roots.cache, unused_image_age, options.dry_run)) {
     collector.say("image " + image);
+  }
+  for (const std::string& root : image::prune_nix_images(context.roots.cache, unused_image_age, options.dry_run)) {
+    collector.say("GC root " + root);
   }
   return collector.finish();
 }

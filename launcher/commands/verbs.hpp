@@ -21,5 +21,8 @@ int doctor(const DoctorOptions& options, const Context& context);
 int profile_list(const ProfileListOptions& options, const Context& context);
 int profile_show(const ProfileShowOptions& options, const Context& context);
 int profile_check(const ProfileCheckOptions& options, const Context& context);
+int definition(const DefinitionOptions& options, const Context& context);
+int build(const BuildOptions& options, const Context& context);
+int init(const InitOptions& options, const Context& context);
 
 }  // namespace agentvm::commands

@@ -323,7 +323,7 @@ TEST_CASE("engines of later versions are refused, each with its key and place") 
                                                                   {"agent.kind", "\"claude\""},
                                                                   {"agent.kind", "\"gemini\""},
                                                                   {"agent.kind", "\"opencode\""},
-                                                                  {"agent.package", "\"nix:x\""},
+                                                                  {"agent.package", "\"nix:codex-cli-nix\""},
                                                                   {"model.wire", "\"chat\""}};
   for (const auto& one : cases) {
     const std::string key = one.first;
