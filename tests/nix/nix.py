@@ -44,6 +44,8 @@ def lock(flake, inputs, home, limit=120):
     """The lock file that `nix flake lock` makes when every input is the flake in `inputs`."""
     environment = _environment(home)
     del environment["NIX_REMOTE"]
+    # Nothing is built, so there need be no users to build as.
+    environment["NIX_CONFIG"] = "build-users-group ="
     for name in ("STORE", "STATE", "LOG", "CONF"):
         environment[f"NIX_{name}_DIR"] = os.path.join(home, "nix", name.lower())
         os.makedirs(environment[f"NIX_{name}_DIR"], exist_ok=True)
