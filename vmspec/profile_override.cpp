@@ -88,6 +88,7 @@ void apply(Profile& profile, std::string_view key, Setting value, const std::str
     return;
   }
   forget_positions(value);
+  const std::string whole(key);
   while (true) {
     const std::size_t dot = key.rfind('.');
     Setting table;
@@ -97,8 +98,13 @@ void apply(Profile& profile, std::string_view key, Setting value, const std::str
     if (dot == std::string_view::npos) break;
     key = key.substr(0, dot);
   }
+  const std::size_t before = problems.size();
   LayerReader reader(flag, problems);
   apply_settings(profile, value, reader);
+  // The reader stops at the first table it does not know; whoever typed the key looks for all of it.
+  for (std::size_t i = before; i < problems.size(); ++i) {
+    if (problems[i].message == "unknown key" && whole.starts_with(problems[i].key + ".")) problems[i].key = whole;
+  }
 }
 
 }  // namespace

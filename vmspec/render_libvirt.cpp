@@ -136,8 +136,9 @@ void add_devices(pugi::xml_node domain, const VmSpec& spec, const LibvirtPaths& 
 
 }  // namespace
 
-std::string libvirt_domain_name(const std::string& vm_name) {
-  return "agentvm-" + vm_name;
+std::string libvirt_domain_name(const VmSpec& spec) {
+  // Embedded, it is the only domain of its root, and the paths of libvirt's sockets have its name in them.
+  return spec.connect == "embed" ? "vm" : "agentvm-" + spec.name;
 }
 
 std::string render_libvirt_share(const ShareSpec& share, const std::string& socket) {
@@ -155,7 +156,7 @@ std::string render_libvirt_domain(const VmSpec& spec, const LibvirtPaths& paths,
   pugi::xml_document document;
   pugi::xml_node domain = document.append_child("domain");
   domain.append_attribute("type").set_value(spec.accelerator == Accelerator::kvm ? "kvm" : "qemu");
-  add_text(domain, "name", libvirt_domain_name(spec.name));
+  add_text(domain, "name", libvirt_domain_name(spec));
   add_text(domain, "uuid", spec.uuid);
   add_memory(domain, spec);
   add_boot(domain, spec, kernel_cmdline, features);

@@ -29,10 +29,10 @@ struct LibvirtFeatures {
   };
   std::optional<Label> dac_label = {};
   std::string firmware = {};  ///< absolute path of qboot.rom; "": QEMU's own SeaBIOS
-  unsigned spare_ports = 6;   ///< pcie-root-ports left free for hot-plugged shares
+  unsigned spare_ports = 2;   ///< pcie-root-ports left free for hot-plugged shares
 };
 
-/// The domain. Its name is "agentvm-" and the VM's name, its uuid the VM's. `kernel_cmdline` as kernel_cmdline(spec).
+/// The domain. Its name is libvirt_domain_name(spec), its uuid the VM's. `kernel_cmdline` as kernel_cmdline(spec).
 /// Throws Error when share_sockets does not match the shares.
 std::string render_libvirt_domain(const VmSpec& spec, const LibvirtPaths& paths, const std::string& kernel_cmdline,
                                   const LibvirtFeatures& features);
@@ -40,7 +40,7 @@ std::string render_libvirt_domain(const VmSpec& spec, const LibvirtPaths& paths,
 /// One share as a <filesystem> device, for attaching it to a running domain.
 std::string render_libvirt_share(const ShareSpec& share, const std::string& socket);
 
-/// The name libvirt knows the VM by.
-std::string libvirt_domain_name(const std::string& vm_name);
+/// The name libvirt knows the VM by: "vm" in a root of its own, else "agentvm-" and the VM's name.
+std::string libvirt_domain_name(const VmSpec& spec);
 
 }  // namespace agentvm::vmspec

@@ -5,6 +5,7 @@
 #include <glob.h>
 #include <poll.h>
 #include <pwd.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -31,6 +32,7 @@ namespace agentvm::commands {
 namespace {
 
 constexpr std::chrono::seconds try_limit{5};
+constexpr rlim_t few_descriptors = 200'000;
 constexpr std::uint64_t little_space = std::uint64_t{1} << 30;
 
 class Doctor {
@@ -53,6 +55,7 @@ class Doctor {
     program("git", false, "looking at what an agent changed", "apt install git");
     network();
     paths();
+    open_files();
     space("state", roots_.state);
     space("cache", roots_.cache);
     program("nix", false, "guests made by microvm.nix (a later version)", "https://nixos.org/download");
@@ -239,6 +242,17 @@ class Doctor {
     add({"runtime directory", problem.empty(), false,
          problem.empty() ? roots_.runtime : roots_.runtime + " is too long for VMs with long names",
          "the sockets of a VM", "Set XDG_RUNTIME_DIR to a shorter directory."});
+  }
+
+  /// virtiofsd raises its own limit to the hard one, and holds a descriptor for every file the guest has looked at.
+  void open_files() {
+    rlimit limit{};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    const bool endless = limit.rlim_max == RLIM_INFINITY;
+    add({"open files", endless || limit.rlim_max >= few_descriptors, false,
+         endless ? "no hard limit" : fmt::format("a hard limit of {}", limit.rlim_max),
+         "shares: virtiofsd holds a descriptor for each file the guest has looked at (find /usr looks at them all)",
+         "Raise it before agentvm is started: ulimit -Hn 1048576 as root, or limits.conf, or LimitNOFILE= of a unit."});
   }
 
   void space(const std::string& what, const std::string& directory) {

@@ -120,7 +120,7 @@ class LibvirtQemu final : public Hypervisor {
       : executor_(executor),
         spec_(spec),
         paths_(std::move(paths)),
-        root_(paths_.runtime_dir + "/libvirt", paths_.cache_dir),
+        root_(paths_.runtime_dir + "/lv", paths_.cache_dir),
         ending_(std::make_shared<VmEnding>(executor)),
         grace_(executor),
         worker_(executor) {}
@@ -309,7 +309,7 @@ class LibvirtQemu final : public Hypervisor {
     const unsigned flags = embedded() ? VIR_DOMAIN_NONE : VIR_DOMAIN_START_AUTODESTROY;
     handles_.domain.reset(virDomainCreateXML(handles_.connection.get(), xml.c_str(), flags));
     if (!handles_.domain) throw libvirt_error("starting the VM " + spec_.name);
-    const std::string name = vmspec::libvirt_domain_name(spec_.name);
+    const std::string name = vmspec::libvirt_domain_name(spec_);
     const auto found = find_vmm(spec_.uuid, embedded() ? root_.pid_file(name) : daemon_pid_file(spec_.connect, name));
     if (found.empty()) throw Error("the VM " + spec_.name + " ended while it was started");
     return found.front();

@@ -82,13 +82,10 @@ VmPaths vm_paths(const Roots& roots, const std::string& name) {
 
 void check_socket_paths(const VmPaths& paths) {
   // Two digits of shares are far more than a profile can name.
-  // libvirt's own are the longest: QEMU's monitor below its root, first of a probe, then of the domain, whose name it
-  // cuts to 20 bytes (libvirt 9.0, virDomainDefGetShortName).
-  const std::string libvirt = paths.runtime_dir + "/libvirt/lib/qemu/";
-  const std::string domain = ("agentvm-" + paths.name).substr(0, 20);
-  for (const std::string& socket :
-       {paths.services_socket(), paths.supervisor_socket(), paths.share_socket(99), libvirt + "qmp-XXXXXX/qmp.monitor",
-        libvirt + "domain-1-" + domain + "/monitor.sock"}) {
+  // libvirt's own are the longest: QEMU's monitor below its root, first of a probe, then of the domain.
+  const std::string libvirt = paths.runtime_dir + "/lv/lib/qemu/";
+  for (const std::string& socket : {paths.services_socket(), paths.supervisor_socket(), paths.share_socket(99),
+                                    libvirt + "qmp-XXXXXX/qmp.monitor", libvirt + "domain-1-vm/monitor.sock"}) {
     if (socket.size() <= unix_path_limit) continue;
     throw Error("the socket path " + socket + " has " + std::to_string(socket.size()) +
                     " bytes, and a unix socket can have " + std::to_string(unix_path_limit),

@@ -32,7 +32,7 @@ constexpr auto terminate_grace = 5s;
 constexpr auto kill_limit = 5s;
 
 asio::awaitable<void> readable(asio::io_context& io, int fd) {
-  asio::posix::stream_descriptor watch(io, dup(fd));
+  asio::posix::stream_descriptor watch(io, fcntl(fd, F_DUPFD_CLOEXEC, 0));
   co_await watch.async_wait(asio::posix::stream_descriptor::wait_read, asio::as_tuple(asio::use_awaitable));
 }
 

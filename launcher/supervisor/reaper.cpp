@@ -10,16 +10,18 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/unix_socket.hpp"
+#include "launcher/state/vm_directory.hpp"
 
 namespace agentvm::supervisor {
 
 namespace {
 
-/// What `agentvm gc` needs to find the VM's directories; the model's key, which our own environment may hold, is not
-/// it.
+/// What `agentvm gc` needs to find the VM's directories, and what marks the reaper as the VM's; the model's key, which
+/// our own environment may hold, is neither.
 std::map<std::string, std::string> reaper_environment() {
   std::map<std::string, std::string> environment;
-  for (const char* name : {"PATH", "HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_CACHE_HOME", "LANG"}) {
+  for (const char* name :
+       {"PATH", "HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_CACHE_HOME", "LANG", state::instance_variable}) {
     if (const char* value = std::getenv(name)) environment.emplace(name, value);
   }
   return environment;

@@ -9,6 +9,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "vm"))
 import harness  # noqa: E402
+import mcp_call  # noqa: E402
 from bare_vm import BareVm, build_init, overlay_init  # noqa: E402
 
 CMDLINE = "console=ttyS0 quiet panic=-1 mitigations=off cryptomgr.notests random.trust_cpu=on 8250.nr_uarts=1"
@@ -99,23 +100,34 @@ def bench_exec(sandbox, count):
             begin = time.perf_counter()
             subprocess.run([harness.program("agentvm"), "exec", "bench", "--", "true"], env=sandbox.env, check=True)
             starts.append(time.perf_counter() - begin)
-        rss = supervisor_rss(sandbox, "bench")
+        memory = supervisor_memory(sandbox, "bench")
     finally:
         begin = time.monotonic()
         sandbox.run("destroy", "bench")
         destroy = time.monotonic() - begin
     return {"raw_echo_ms": summary(raw), "exec_echo_ms": summary(ours),
             "ratio_p50": round(statistics.median(ours) / statistics.median(raw), 2), "target_ratio": 3,
-            "exec_true_ms": summary(starts), "supervisor_rss_mib": rss, "target_rss_mib": 20,
+            "exec_true_ms": summary(starts), **memory, "target_rss_mib": 20,
             "destroy_s": round(destroy, 3), "target_destroy_s": 1}
 
 
-def supervisor_rss(sandbox, name):
-    for process in sandbox.vm(name).wait_known().processes():
-        if process.program.startswith("agentvm-supervi"):
-            with open(f"/proc/{process.pid}/status", encoding="ascii") as file:
-                return next(round(int(line.split()[1]) / 1024, 1) for line in file if line.startswith("VmRSS"))
-    return None
+def supervisor_memory(sandbox, name):
+    """MiB: all resident pages, and those no other process shares (what one more VM costs)."""
+    supervisor = sandbox.vm(name).wait_known().find("agentvm-supervisor")[0]
+    with open(f"/proc/{supervisor.pid}/smaps_rollup", encoding="ascii") as file:
+        sizes = {line.split(":")[0]: int(line.split()[1]) for line in list(file)[1:]}
+    return {"supervisor_rss_mib": round(sizes["Rss"] / 1024, 1), "supervisor_private_dirty_mib": round(sizes["Private_Dirty"] / 1024, 1)}
+
+
+def bench_mcp(count):
+    """An MCP call through the gateway, over the same server on a pipe; no VM is between."""
+    world = os.environ.get("AGENTVM_TEST_GATEWAYS", "")
+    server = os.path.join(harness.real_cache() or "", "tools", "mcp-nixos", "bin", "mcp-nixos")
+    if not os.access(world, os.X_OK) or not os.access(server, os.X_OK):
+        return {"skipped": "needs gateway_world (AGENTVM_TEST_GATEWAYS) and mcp-nixos (./dev setup)"}
+    ours, direct = mcp_call.measure(world, server, count)
+    return {"direct_ms": summary(direct), "through_ms": summary(ours),
+            "added_ms_p50": round((statistics.median(ours) - statistics.median(direct)) * 1000, 3), "target_added_ms": 1}
 
 
 def bench_dry_run(sandbox, count):
@@ -134,7 +146,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--count", type=int, default=500)
-    parser.add_argument("--only", choices=("start", "exec", "plan"))
+    parser.add_argument("--only", choices=("start", "exec", "mcp", "plan"))
     options = parser.parse_args()
     missing = harness.missing_for_vms()
     if missing:
@@ -146,6 +158,8 @@ def main():
             figures["start"] = bench_start(sandbox, options.runs)
         if options.only in (None, "exec"):
             figures["exec"] = bench_exec(sandbox, options.count)
+        if options.only in (None, "mcp"):
+            figures["mcp"] = bench_mcp(options.count)
         if options.only in (None, "plan"):
             figures["plan"] = bench_dry_run(sandbox, 20)
     json.dump(figures, sys.stdout, indent=2)

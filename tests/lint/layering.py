@@ -78,6 +78,8 @@ def check_file(root, path):
     if path.endswith(".py"):
         return
     for number, line in enumerate(lines, 1):
+        if path.endswith(".hpp") and line.startswith("using namespace "):
+            yield number, "a header puts nobody else's names into its reader's scope"
         match = INCLUDE.match(line)
         rule = check_include(path, match.group(1), match.group(2)) if match else None
         if rule:

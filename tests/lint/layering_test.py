@@ -58,6 +58,11 @@ class Layering(unittest.TestCase):
             self.refused("vmspec/a.hpp", f"<{name}>")
             self.refused("network/plan/a.hpp", f"<{name}>")
 
+    def test_names_of_others_in_a_header(self):
+        code, output = self.check({"base/a.hpp": header("base/a.hpp", "using namespace std;")})
+        self.assertEqual(code, 1, output)
+        self.assertIn("base/a.hpp:3: ", output)
+
     def test_an_include_without_its_folder(self):
         self.refused("base/a.hpp", '"error.hpp"')
 

@@ -45,7 +45,7 @@ asio::awaitable<void> run(link::SessionPtr session) {
 }
 
 asio::awaitable<void> wait_for_stdin(asio::io_context& io) {
-  asio::posix::stream_descriptor input(io, dup(STDIN_FILENO));
+  asio::posix::stream_descriptor input(io, fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0));
   char byte = 0;
   co_await input.async_read_some(asio::buffer(&byte, 1), asio::as_tuple(asio::use_awaitable));
   io.stop();

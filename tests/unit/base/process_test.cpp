@@ -58,7 +58,7 @@ TEST_SUITE("base/process") {
 
   TEST_CASE("only named descriptors reach the child") {
     UniqueFd kept(open("/dev/null", O_RDONLY | O_CLOEXEC));
-    UniqueFd lost(open("/dev/null", O_RDONLY));  // not even CLOEXEC
+    UniqueFd lost(open("/dev/null", O_RDONLY));  // NOLINT(android-cloexec-open): even this one must not
     const std::string script = "test -e /proc/self/fd/" + std::to_string(kept.get()) +
                                " && echo kept; test -e /proc/self/fd/" + std::to_string(lost.get()) +
                                " && echo lost; true";

@@ -2,6 +2,7 @@
 #include "base/unix_socket.hpp"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "base/error.hpp"
@@ -27,7 +28,7 @@ TEST_SUITE("base/unix_socket") {
   TEST_CASE("descriptors travel") {
     auto [a, b] = socket_pair();
     int pipe_fds[2];
-    REQUIRE(pipe(pipe_fds) == 0);
+    REQUIRE(pipe2(pipe_fds, O_CLOEXEC) == 0);
     const UniqueFd read_end(pipe_fds[0]);
     UniqueFd write_end(pipe_fds[1]);
     send_with_fds(a.get(), "x", {write_end.get()});

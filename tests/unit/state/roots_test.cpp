@@ -37,7 +37,7 @@ TEST_CASE("a socket path that does not fit is an error that says what to change"
     CHECK(error.hint().find("XDG_RUNTIME_DIR") != std::string::npos);
   }
   roots.runtime = "/run/user/1000/agentvm";
-  CHECK_NOTHROW(state::check_socket_paths(state::vm_paths(roots, std::string(24, 'n'))));
+  CHECK_NOTHROW(state::check_socket_paths(state::vm_paths(roots, std::string(41, 'n'))));
 }
 
 TEST_CASE("a reservation appears with its lock held") {

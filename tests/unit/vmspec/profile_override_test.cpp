@@ -64,6 +64,7 @@ TEST_CASE("mistakes show the flag") {
         std::vector<std::string>{"--vcpus: machine.vcpus: must be a whole number from 1 to 256 (got the string 'x')"});
   CHECK(set(p, "machine.memroy", "4GiB") ==
         std::vector<std::string>{"--set: machine.memroy: unknown key; did you mean 'memory'?"});
+  CHECK(set(p, "no.such.key", "1") == std::vector<std::string>{"--set: no.such.key: unknown key"});
   CHECK(set(p, "agents_md.write", "yes").size() == 1);
   CHECK(set(p, "machine", "3").size() == 1);
   CHECK(set(p, "", "3").size() == 1);

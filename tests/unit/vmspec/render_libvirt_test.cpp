@@ -96,7 +96,7 @@ TEST_CASE("features: a label for QEMU's user, a firmware, spare ports") {
   for (const auto& controller : domain.child("devices").children("controller")) {
     ports += std::string(controller.attribute("model").value()) == "pcie-root-port" ? 1 : 0;
   }
-  CHECK(ports == 6);
+  CHECK(ports == 2);
 }
 
 TEST_CASE("a VM that ends is gone; nothing is in it that a guest does not need") {
