@@ -226,17 +226,20 @@ json no_ruleset() {
 }
 
 std::vector<std::string> describe_rules(const Network& network) {
-  std::vector<std::string> lines = {
-      fmt::format("Guests of {} ({}) reach public IPv4 addresses through the host's own (masquerade).", network.bridge,
-                  format(network.subnet)),
+  std::vector<std::string> lines;
+  lines.push_back(fmt::format("Guests of {} ({}) reach public IPv4 addresses through the host's own (masquerade).",
+                              network.bridge, format(network.subnet)));
+  lines.emplace_back(
       "They reach no private (RFC 1918), carrier-grade NAT, link-local, metadata (169.254.169.254), loopback, "
       "multicast "
-      "or reserved address, and no address of the host.",
-      fmt::format("Of the host they reach DNS at {}, over UDP and TCP, and nothing else.", format(network.gateway)),
+      "or reserved address, and no address of the host.");
+  lines.push_back(
+      fmt::format("Of the host they reach DNS at {}, over UDP and TCP, and nothing else.", format(network.gateway)));
+  lines.emplace_back(
       "Nobody opens a connection to a guest, and no guest sees another: ports are isolated, frames between them "
-      "dropped.",
-      "A guest sends from its own MAC and address only; ARP for others, IPv6, DHCP, VLANs and broadcasts are dropped.",
-  };
+      "dropped.");
+  lines.emplace_back(
+      "A guest sends from its own MAC and address only; ARP for others, IPv6, DHCP, VLANs and broadcasts are dropped.");
   if (!network.standing_links.empty()) {
     lines.emplace_back(
         "IPv4 forwarding was off: it is on while there are guests, and only their packets are forwarded between the "
