@@ -141,10 +141,10 @@ struct PrintText {
   std::string text;
 };
 
-using Verb = std::variant<PrintText, RunOptions, ExecOptions, ShellOptions, AttachOptions, ListOptions, InspectOptions,
-                          LogsOptions, StopOptions, DestroyOptions, GcOptions, NetShowOptions, DoctorOptions,
-                          ProfileListOptions, ProfileShowOptions, ProfileCheckOptions, DefinitionOptions, BuildOptions,
-                          InitOptions>;
+using Verb =
+    std::variant<PrintText, RunOptions, ExecOptions, ShellOptions, AttachOptions, ListOptions, InspectOptions,
+                 LogsOptions, StopOptions, DestroyOptions, GcOptions, NetShowOptions, DoctorOptions, ProfileListOptions,
+                 ProfileShowOptions, ProfileCheckOptions, DefinitionOptions, BuildOptions, InitOptions>;
 
 struct Invocation {
   GlobalOptions global;
