@@ -8,17 +8,21 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "guest/network.hpp"
+#include "guest/uevents.hpp"
 
 namespace agentvm::guest {
 
 namespace {
 
 constexpr std::int64_t clock_tolerance_ms = 1000;
+/// From a share's arrival at the machine until its driver knows it.
+constexpr std::chrono::seconds plug_limit{5};
 
 std::int64_t clock_ms(clockid_t clock) noexcept {
   timespec now{};
@@ -32,6 +36,13 @@ void set_clock(std::int64_t unix_ms) {
   time.tv_sec = unix_ms / 1000;
   time.tv_nsec = unix_ms % 1000 * 1'000'000;
   if (clock_settime(CLOCK_REALTIME, &time) < 0) throw system_error(errno, "setting the clock");
+}
+
+/// A share may have been unmounted by hand since, to be taken away.
+bool is_mount_point(const std::string& path) noexcept {
+  struct stat here {};
+  struct stat above {};
+  return stat(path.c_str(), &here) == 0 && stat((path + "/..").c_str(), &above) == 0 && here.st_dev != above.st_dev;
 }
 
 void make_parents(const std::string& path) {
@@ -90,8 +101,13 @@ void make_entry(const FileEntry& entry) {
 void mount_share(const Mount& mount) {
   make_directories(mount.path, 0755);
   const unsigned long flags = MS_NODEV | (mount.read_only ? MS_RDONLY : MS_NOSUID);
-  if (::mount(mount.tag.c_str(), mount.path.c_str(), "virtiofs", flags, nullptr) < 0) {
-    throw system_error(errno, "mounting the share " + mount.tag + " on " + mount.path);
+  const UeventSocket events;
+  const auto deadline = std::chrono::steady_clock::now() + plug_limit;
+  while (::mount(mount.tag.c_str(), mount.path.c_str(), "virtiofs", flags, nullptr) < 0) {
+    const int error = errno;
+    // EINVAL: virtiofs knows no such tag. One that was plugged in just now becomes known while we listen.
+    if (error == EINVAL && events.wait_until(deadline)) continue;
+    throw system_error(error, "mounting the share " + mount.tag + " on " + mount.path);
   }
 }
 
@@ -100,7 +116,7 @@ SetupReply Setup::apply(const GuestSetup& setup) {
   if (setup.clock_unix_ms != 0) set_clock(setup.clock_unix_ms);
   for (const Mount& mount : setup.mounts) {
     const auto key = std::pair(mount.tag, mount.path);
-    if (mounted_.contains(key)) continue;
+    if (mounted_.contains(key) && is_mount_point(mount.path)) continue;
     mount_share(mount);
     mounted_.insert(key);
   }

@@ -22,8 +22,8 @@ class Setup {
 /// Makes one file, symlink or directory with its parents. Never writes through a symlink that stands at its path.
 void make_entry(const FileEntry& entry);
 
-/// Mounts a virtiofs share, and makes its directory. Read-only shares keep set-user-id programs (sudo is one); a share
-/// that the guest can write to has none. Devices are on neither.
+/// Mounts a virtiofs share, and makes its directory; one that was plugged in just now is waited for. Read-only shares
+/// keep set-user-id programs (sudo is one); a share that the guest can write to has none. Devices are on neither.
 void mount_share(const Mount& mount);
 
 /// Milliseconds of CLOCK_BOOTTIME.

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -87,6 +88,23 @@ UniqueFd vsock_socket() {
   return fd;
 }
 
+/// Whether a vsock device has been found and given us an address (vsock(7)).
+bool has_vsock() noexcept {
+  const UniqueFd device(open("/dev/vsock", O_RDONLY | O_CLOEXEC));
+  unsigned cid = VMADDR_CID_ANY;
+  return device && ioctl(device.get(), IOCTL_VM_SOCKETS_GET_LOCAL_CID, &cid) == 0 && cid != VMADDR_CID_ANY;
+}
+
+/// The drivers are loaded beside us; the kernel's last word about a device is that it has been bound to one.
+void wait_for_vsock(const UeventSocket& events, Deadline deadline) {
+  while (!has_vsock()) {
+    if (!events.wait_until(deadline)) {
+      throw Error("the machine has no vsock",
+                  "It needs a virtio vsock device, and vmw_vsock_virtio_transport among the initramfs' modules.");
+    }
+  }
+}
+
 sockaddr_vm vsock_address(unsigned cid, std::uint32_t port) {
   sockaddr_vm address{};
   address.svm_family = AF_VSOCK;
@@ -106,7 +124,8 @@ void wait_for(int fd, short events, Deadline deadline, const std::string& what) 
 }
 
 /// Services first: its connection tells the host that the control port is being listened on.
-Links open_vsock_links(Deadline deadline) {
+Links open_vsock_links(const UeventSocket& events, Deadline deadline) {
+  wait_for_vsock(events, deadline);
   const std::string control_name = "the control link on vsock port " + std::to_string(control_vsock_port);
   const std::string services_name = "the service link on vsock port " + std::to_string(services_vsock_port);
   UniqueFd listener = vsock_socket();
@@ -127,8 +146,12 @@ Links open_vsock_links(Deadline deadline) {
     if (error != 0) throw system_error(error, services_name);
   }
   wait_for(listener.get(), POLLIN, deadline, control_name);
-  links.control.reset(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  sockaddr_vm peer{};
+  socklen_t size = sizeof peer;
+  links.control.reset(accept4(listener.get(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!links.control) throw system_error(errno, control_name);
+  // A program of the guest's own may reach this port too, where the kernel has a loopback.
+  if (peer.svm_cid != VMADDR_CID_HOST) throw Error(control_name + ": it was not the host that connected");
   return links;
 }
 
@@ -142,7 +165,7 @@ std::optional<Transport> parse_transport(std::string_view name) noexcept {
 
 Links open_links(Transport transport, const UeventSocket& events, std::chrono::milliseconds limit) {
   const Deadline deadline = std::chrono::steady_clock::now() + limit;
-  if (transport == Transport::vsock) return open_vsock_links(deadline);
+  if (transport == Transport::vsock) return open_vsock_links(events, deadline);
   Links links;
   links.control = open_port(control_port_name, events, deadline);
   links.services = open_port(services_port_name, events, deadline);

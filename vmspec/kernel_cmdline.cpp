@@ -9,10 +9,11 @@ std::string kernel_cmdline(const VmSpec& spec) {
   // cryptomgr.notests, 8250.nr_uarts=1: 0.4 s of 2.9 under emulation (self-tests of ciphers, probing of absent ports).
   // mitigations=off: one user, one machine, thrown away; the host's own mitigations stand between guest and host.
   // random.trust_cpu=on: no wait for entropy; virtio-rng adds the host's.
-  // agentvm.disk: the guest program's own, the size of its root (guest/boot.cpp).
+  // agentvm.*: the guest program's own, how its links come and the size of its root (guest/boot.cpp).
+  const std::string transport = spec.hypervisor == HypervisorKind::cloud_hypervisor ? "vsock" : "virtio-serial";
   return "console=ttyS0 quiet panic=-1 mitigations=off cryptomgr.notests random.trust_cpu=on 8250.nr_uarts=1 "
-         "agentvm.transport=virtio-serial agentvm.disk=" +
-         std::to_string(spec.disk_bytes);
+         "agentvm.transport=" +
+         transport + " agentvm.disk=" + std::to_string(spec.disk_bytes);
 }
 
 }  // namespace agentvm::vmspec

@@ -56,6 +56,7 @@ AgentKind Planner::kind_of(const Profile& profile, const RunRequest& request) {
 VmSpec Planner::run() {
   refuse_missing_engines();
   identity();
+  hypervisor();
   machine();
   programs();
   kernel();
@@ -105,14 +106,6 @@ void Planner::machine() {
   spec_.vcpus = std::min(profile_.machine.vcpus, cpus);
   spec_.memory_bytes = profile_.machine.memory_bytes;
   spec_.disk_bytes = profile_.machine.disk_bytes;
-  spec_.hypervisor = HypervisorKind::qemu;
-  spec_.accelerator = facts_.kvm ? Accelerator::kvm : Accelerator::tcg;
-  if (facts_.kvm) {
-    note("QEMU runs the machine with KVM.");
-  } else {
-    note(fmt::format("QEMU emulates the machine, which is slow: {}.",
-                     facts_.kvm_reason.empty() ? "KVM does not work here" : facts_.kvm_reason));
-  }
   if (spec_.vcpus < profile_.machine.vcpus) {
     note(fmt::format("machine.vcpus is {} instead of {}: the host has no more CPUs.", spec_.vcpus,
                      profile_.machine.vcpus));

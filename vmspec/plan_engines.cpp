@@ -1,10 +1,38 @@
-// plan_engines.cpp - what a profile may say and this version cannot do yet: one sentence each, never ignored.
+// plan_engines.cpp - who runs the machine, and what a profile may say and this version cannot do: one sentence each.
 #include <fmt/format.h>
 
 #include "vmspec/names.hpp"
 #include "vmspec/planner.hpp"
 
 namespace agentvm::vmspec {
+
+void Planner::hypervisor() {
+  const HypervisorChoice choice = profile_.machine.hypervisor;
+  // libvirt knows QEMU's machines only, so whoever wants to see this one there wants QEMU.
+  const bool for_virsh = profile_.machine.connect != "embed";
+  const bool at_hand = facts_.kvm && facts_.programs.contains("cloud-hypervisor") && !for_virsh;
+  const bool chosen = choice == HypervisorChoice::cloud_hypervisor;
+  spec_.hypervisor = chosen || (choice == HypervisorChoice::automatic && at_hand) ? HypervisorKind::cloud_hypervisor
+                                                                                  : HypervisorKind::qemu;
+  spec_.accelerator = facts_.kvm ? Accelerator::kvm : Accelerator::tcg;
+  const std::string reason = facts_.kvm_reason.empty() ? "KVM does not work here" : facts_.kvm_reason;
+  if (chosen && !facts_.kvm) {
+    refuse("machine.hypervisor", fmt::format("cloud-hypervisor needs KVM: {}", reason),
+           "use \"auto\" or \"qemu\", which can emulate the machine", ExitCode::agentvm_failed);
+  }
+  if (chosen && for_virsh) {
+    refuse("machine.connect",
+           fmt::format("{} is about libvirt, which does not run cloud-hypervisor's machines",
+                       quote_value(profile_.machine.connect)),
+           "leave it out, or use machine.hypervisor = \"qemu\"");
+  }
+  const bool qemu = spec_.hypervisor == HypervisorKind::qemu;
+  if (facts_.kvm) {
+    note(fmt::format("{} runs the machine with KVM.", qemu ? "QEMU" : "cloud-hypervisor"));
+  } else if (qemu) {
+    note(fmt::format("QEMU emulates the machine, which is slow: {}.", reason));
+  }
+}
 
 void Planner::refuse_missing_engines() {
   const auto unsupported = [this](const std::string& key, const std::string& value, const std::string& instead) {
@@ -13,9 +41,6 @@ void Planner::refuse_missing_engines() {
   };
   const auto word = [](auto value) { return fmt::format("\"{}\"", name_of(value)); };
 
-  if (profile_.machine.hypervisor == HypervisorChoice::cloud_hypervisor) {
-    unsupported("machine.hypervisor", word(profile_.machine.hypervisor), "use \"auto\" or \"qemu\"");
-  }
   if (profile_.guest.source == GuestSource::nix) {
     unsupported("guest.source", word(profile_.guest.source), "use \"auto\" or \"host\"");
   }

@@ -20,9 +20,13 @@ struct Requirement {
   ExitCode code;
 };
 
-constexpr std::array<Requirement, 6> requirements = {{
+constexpr std::array<Requirement, 7> requirements = {{
     {"qemu", "QEMU, which runs the machine",
      "install qemu-system-x86 (Debian) or qemu (NixOS), or set AGENTVM_QEMU to qemu-system-x86_64",
+     ExitCode::agentvm_failed},
+    {"cloud-hypervisor", "cloud-hypervisor, which machine.hypervisor asks for",
+     "install cloud-hypervisor (NixOS), or a release from https://www.cloudhypervisor.org, or set "
+     "AGENTVM_CLOUD_HYPERVISOR to it, or use --hypervisor qemu",
      ExitCode::agentvm_failed},
     {"virtiofsd", "virtiofsd 1.13 or newer, which shares directories with the machine",
      "install it with `cargo install virtiofsd` (needs libseccomp-dev and libcap-ng-dev), or set AGENTVM_VIRTIOFSD to "
@@ -84,10 +88,11 @@ void Planner::programs() {
     const auto found = facts_.programs.find(name);
     return found == facts_.programs.end() ? std::string() : found->second;
   };
-  spec_.emulator = find("qemu");
+  const std::string vmm = spec_.hypervisor == HypervisorKind::qemu ? "qemu" : "cloud-hypervisor";
+  spec_.emulator = find(vmm);
   spec_.virtiofsd = find("virtiofsd");
   spec_.bubblewrap = find("bwrap");
-  if (spec_.emulator.empty()) problems_.push_back(missing("qemu"));
+  if (spec_.emulator.empty()) problems_.push_back(missing(vmm));
   if (spec_.virtiofsd.empty()) problems_.push_back(missing("virtiofsd"));
   if (facts_.agentvm_guest.empty()) problems_.push_back(missing("agentvm-guest"));
   if (kind_of(profile_, request_) == AgentKind::codex && facts_.codex.path.empty()) {

@@ -29,7 +29,8 @@ class Planner {
   void model();
   void files();
 
-  // plan_engines.cpp: what the profile may say and this version cannot do
+  // plan_engines.cpp: who runs the machine; what the profile may say and this version cannot do
+  void hypervisor();
   void refuse_missing_engines();
 
   // plan_programs.cpp: what must be there

@@ -116,7 +116,7 @@ struct VmSpec {
   HypervisorKind hypervisor = HypervisorKind::qemu;
   Accelerator accelerator = Accelerator::tcg;
   std::string connect;     ///< libvirt: "embed", "session", "system" or a URI
-  std::string emulator;    ///< absolute path of qemu-system-*
+  std::string emulator;    ///< absolute path of the VMM: qemu-system-* or cloud-hypervisor
   std::string virtiofsd;   ///< absolute path
   std::string bubblewrap;  ///< absolute path, "" when there is none
   GuestImage image;

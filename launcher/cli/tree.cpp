@@ -82,7 +82,7 @@ void add_views(CLI::App& tree, Parsed& parsed) {
   vm_name(logs, parsed.logs.name, "the VM's name (default: the current directory's VM, or the only one)");
   logs->add_flag("-f,--follow", parsed.logs.follow, "go on until the VM is gone");
   logs->add_option("--source", parsed.logs.source, "whose words (default: agent)")
-      ->type_name("agent|console|supervisor|mcp|model|virtiofsd|events");
+      ->type_name("agent|console|supervisor|mcp|model|virtiofsd|vmm|events");
   logs->footer("Examples:\n  agentvm logs -f my-app\n  agentvm logs --source console my-app");
 }
 

@@ -19,8 +19,8 @@ namespace agentvm::commands {
 
 namespace {
 
-constexpr std::array<std::string_view, 7> sources{"agent", "console",   "supervisor", "mcp",
-                                                  "model", "virtiofsd", "events"};
+constexpr std::array<std::string_view, 8> sources{"agent", "console",   "supervisor", "mcp",
+                                                  "model", "virtiofsd", "vmm",        "events"};
 
 std::string log_file(const state::VmPaths& paths, const std::string& source) {
   for (const std::string_view known : sources) {

@@ -64,6 +64,7 @@ class RunFollower {
   struct Failure {
     std::string message, hint, console;
     int exit_code = 0;
+    bool guest_crashed = false;
   };
 
   void start(asio::awaitable<void> work) {
@@ -170,7 +171,8 @@ class RunFollower {
       agent_code_ = event.value("exit_code", static_cast<int>(ExitCode::agentvm_failed));
     } else if (name == "failed") {
       failure_ = Failure{event.value("message", ""), event.value("hint", ""), event.value("console", ""),
-                         event.value("exit_code", static_cast<int>(ExitCode::agentvm_failed))};
+                         event.value("exit_code", static_cast<int>(ExitCode::agentvm_failed)),
+                         event.value("guest_crashed", false)};
     } else if (name == "stopped") {
       const auto found = event.find("report");
       if (found != event.end()) take_report(*found);
@@ -276,7 +278,7 @@ class RunFollower {
 
   int outcome() {
     if (failure_) {
-      if (!failure_->console.empty() && !ready_) {
+      if (!failure_->console.empty() && (!ready_ || failure_->guest_crashed)) {
         print_error("the end of the guest's console:\n" + last_lines(failure_->console, 25));
       }
       throw Error(printable(failure_->message), printable(failure_->hint), static_cast<ExitCode>(failure_->exit_code));

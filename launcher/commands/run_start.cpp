@@ -162,10 +162,13 @@ StartedVm start_vm(const state::Roots& roots, const std::string& wanted_name, co
     vmspec::VmSpec spec = plan(name);
     state::check_socket_paths(state::vm_paths(roots, name));
     if (spec.image.kind == vmspec::GuestKind::host) {
-      spec.image.initramfs = image::build_host_initramfs({.modules = spec.image.modules,
-                                                          .agentvm_guest = host::own_program("agentvm-guest"),
-                                                          .cache_dir = roots.cache,
-                                                          .network = spec.egress == vmspec::Egress::nat});
+      const bool vsock = spec.hypervisor == vmspec::HypervisorKind::cloud_hypervisor;
+      spec.image.initramfs =
+          image::build_host_initramfs({.modules = spec.image.modules,
+                                       .agentvm_guest = host::own_program("agentvm-guest"),
+                                       .cache_dir = roots.cache,
+                                       .network = spec.egress == vmspec::Egress::nat,
+                                       .links = vsock ? image::LinkDevice::vsock : image::LinkDevice::virtio_serial});
     }
     log_debug("the image is there");
     std::optional<state::Reservation> reservation = state::reserve(roots, name);

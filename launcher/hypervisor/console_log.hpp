@@ -1,6 +1,6 @@
-// console_log.hpp - writes a guest's serial console to a file, up to a limit.
+// console_log.hpp - writes a guest's serial console, or what its VMM complains of, to a file, up to a limit.
 //
-// QEMU writes to a FIFO, not to the file: a guest that prints without end would fill the disk otherwise.
+// A VMM writes to a FIFO, not to the file: a guest that prints without end would fill the disk otherwise.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>

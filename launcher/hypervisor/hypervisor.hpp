@@ -16,8 +16,10 @@ namespace agentvm::hypervisor {
 struct Paths {
   std::string runtime_dir;      ///< private to the VM; a VMM may make files in it
   std::string console_log;      ///< the guest's serial console is appended here
-  std::string control_socket;   ///< we listen here; the VMM connects the guest's control link to it
+  std::string vmm_log;          ///< what a VMM that is our child says of itself is appended here
+  std::string control_socket;   ///< virtio-serial: we listen here, the VMM connects the guest's control link to it
   std::string services_socket;  ///< likewise, for the service link
+  std::string vsock_socket;     ///< vsock: the VMM listens here for us, and connects to "PATH_PORT" for the guest
   /// One socket per share, in the order of VmSpec::shares; a virtiofsd listens on each.
   std::vector<std::string> share_sockets;
   std::string tap = {};   ///< the VM's tap, there and filtered; "": no network card

@@ -40,7 +40,7 @@ std::string make_archive(const HostImageRequest& request, const std::vector<EtcE
   archive.add_file("init", 0755, read_file(request.agentvm_guest));
   const bool unsigned_modules = takes_unsigned_modules(request.modules);
   std::string list;
-  for (const std::string& module : needed_modules(request.modules, request.network)) {
+  for (const std::string& module : needed_modules(request.modules, request.links, request.network)) {
     const std::string path = "modules/" + module.substr(module.rfind('/') + 1);
     const std::string content = read_file(request.modules + "/" + module);
     archive.add_file(path, 0644, unsigned_modules ? without_signature(content) : content);
@@ -67,6 +67,7 @@ std::string build_host_initramfs(const HostImageRequest& request) {
   Fingerprint fingerprint;
   fingerprint.line(format_version);
   fingerprint.line(request.network ? "with a network card" : "without a network card");
+  fingerprint.line(request.links == LinkDevice::vsock ? "vsock" : "virtio-serial");
   fingerprint.file(request.agentvm_guest);
   for (const std::string& index : module_index_files(request.modules)) fingerprint.file(index);
   for (const EtcEntry& entry : etc) {

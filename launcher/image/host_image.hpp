@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "launcher/image/kernel_modules.hpp"
+
 namespace agentvm::image {
 
 struct HostImageRequest {
@@ -19,6 +21,7 @@ struct HostImageRequest {
   std::string cache_dir;      ///< agentvm's cache
   std::string etc = "/etc";   ///< where the /etc skeleton is taken from
   bool network = false;       ///< the guest has a network card
+  LinkDevice links = LinkDevice::virtio_serial;
 };
 
 /// The path of the initramfs, made first if it is not in the cache. Any number of processes may ask at once. Throws

@@ -22,13 +22,21 @@ namespace {
 struct Wanted {
   const char* name;
   bool required;
+  std::optional<LinkDevice> only = {};  // nullopt: for all guests
 };
 
 /// In the order to load: the bus, the links, the shares, then what only makes the guest nicer. Each one costs about
-/// 20 ms under emulation.
+/// 20 ms under emulation, so no guest gets another one's.
 constexpr Wanted wanted[] = {
-    {"virtio_pci", true}, {"virtio_console", true}, {"virtiofs", true}, {"button", false},
-    {"evdev", false},     {"virtio_rng", false},    {"overlay", false},
+    {"virtio_pci", true},
+    {"virtio_console", true, LinkDevice::virtio_serial},
+    {"vmw_vsock_virtio_transport", true, LinkDevice::vsock},
+    {"virtiofs", true},
+    {"button", false},
+    {"evdev", false},
+    {"virtio_rng", false},
+    {"overlay", false},
+    {"pvpanic_pci", false, LinkDevice::vsock},  // cloud-hypervisor reports a panic that it is told of
 };
 
 /// "kernel/drivers/virtio/virtio-pci.ko.xz" -> "virtio_pci": the kernel takes - and _ for the same.
@@ -105,7 +113,7 @@ class Index {
 
 }  // namespace
 
-std::vector<std::string> needed_modules(const std::string& directory, bool network) {
+std::vector<std::string> needed_modules(const std::string& directory, LinkDevice links, bool network) {
   const Index index(directory);
   std::vector<std::string> order;
   std::set<std::string> seen;
@@ -121,8 +129,9 @@ std::vector<std::string> needed_modules(const std::string& directory, bool netwo
     return true;
   };
   std::vector<Wanted> names(std::begin(wanted), std::end(wanted));
-  if (network) names.push_back({"virtio_net", true});
-  for (const auto& [name, required] : names) {
+  if (network) names.push_back({"virtio_net", true, std::nullopt});
+  for (const auto& [name, required, only] : names) {
+    if (only.value_or(links) != links) continue;
     if (!load(name) && required) {
       throw Error("the kernel of " + directory + " has no " + name + ", neither built in nor as a module",
                   "Use a distribution's generic or cloud kernel, or name another one with AGENTVM_KERNEL.");
@@ -140,7 +149,8 @@ std::string missing_module(const std::string& directory) {
   for (const std::string& path : module_index_files(directory)) known += read_file_if_exists(path).value_or("");
   if (known.empty()) throw Error("its modules (" + directory + ") are not there");
   std::replace(known.begin(), known.end(), '-', '_');
-  for (const auto& [name, required] : wanted) {
+  for (const auto& [name, required, only] : wanted) {
+    if (only == LinkDevice::vsock) continue;
     if (required && known.find("/" + std::string(name) + ".ko") == std::string::npos) return name;
   }
   return {};

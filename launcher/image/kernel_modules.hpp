@@ -7,18 +7,22 @@
 
 namespace agentvm::image {
 
+/// What the guest's links go over, which decides about a driver or two.
+enum class LinkDevice { virtio_serial, vsock };
+
 /// The files, relative to `directory` (lib/modules/VERSION), of the modules a guest of ours needs and of all they
 /// depend on, dependencies first; what is built into the kernel is left out. Modules are found by modules.order and
 /// modules.builtin, which every kernel package brings, and by modules.dep where depmod(8) has written one. Throws Error
 /// naming the module when one that no guest can do without is neither, or when what it depends on cannot be told.
 /// With `network` also the network card's driver, which then is one of those.
-std::vector<std::string> needed_modules(const std::string& directory, bool network = false);
+std::vector<std::string> needed_modules(const std::string& directory, LinkDevice links = LinkDevice::virtio_serial,
+                                        bool network = false);
 
 /// The files in a kernel's directory of modules that change whenever its modules do; some may be missing.
 std::vector<std::string> module_index_files(const std::string& directory);
 
-/// The name of a module that no guest can do without and that this kernel lacks, "" when it has them all. Looks names
-/// up only. Throws Error when the directory cannot be read.
+/// The name of a module that no guest of QEMU's can do without and that this kernel lacks, "" when it has them all.
+/// Looks names up only. Throws Error when the directory cannot be read.
 std::string missing_module(const std::string& directory);
 
 /// What a module itself says it depends on ("depends=" of its .modinfo section), names with _. Empty for none.

@@ -84,8 +84,9 @@ void check_socket_paths(const VmPaths& paths) {
   // Two digits of shares are far more than a profile can name.
   // libvirt's own are the longest: QEMU's monitor below its root, first of a probe, then of the domain.
   const std::string libvirt = paths.runtime_dir + "/lv/lib/qemu/";
-  for (const std::string& socket : {paths.services_socket(), paths.supervisor_socket(), paths.share_socket(99),
-                                    libvirt + "qmp-XXXXXX/qmp.monitor", libvirt + "domain-1-vm/monitor.sock"}) {
+  for (const std::string& socket :
+       {paths.services_socket(), paths.supervisor_socket(), paths.share_socket(99), paths.vsock_socket() + "_4101",
+        libvirt + "qmp-XXXXXX/qmp.monitor", libvirt + "domain-1-vm/monitor.sock"}) {
     if (socket.size() <= unix_path_limit) continue;
     throw Error("the socket path " + socket + " has " + std::to_string(socket.size()) +
                     " bytes, and a unix socket can have " + std::to_string(unix_path_limit),

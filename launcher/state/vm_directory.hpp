@@ -32,13 +32,14 @@ struct VmPaths {
   std::string lock() const { return state_dir + "/lock"; }
   std::string log(const std::string& source) const {
     return state_dir + "/" + source + ".log";
-  }  ///< supervisor, console, agent, virtiofsd, mcp-NAME
+  }  ///< supervisor, console, agent, virtiofsd, vmm, mcp-NAME
   std::string journal(const std::string& what) const {
     return state_dir + "/" + what + ".jsonl";
   }  ///< events, mcp, model
   std::string supervisor_socket() const { return runtime_dir + "/sv.sock"; }
   std::string control_socket() const { return runtime_dir + "/ctl.sock"; }
   std::string services_socket() const { return runtime_dir + "/svc.sock"; }
+  std::string vsock_socket() const { return runtime_dir + "/vsock"; }  ///< and "_PORT" behind it
   std::string share_socket(std::size_t index) const { return runtime_dir + "/fs" + std::to_string(index) + ".sock"; }
 };
 VmPaths vm_paths(const Roots& roots, const std::string& name);

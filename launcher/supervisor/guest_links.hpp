@@ -1,4 +1,4 @@
-// guest_links.hpp - the two links to the guest: sockets the VMM connects to, and the sessions spoken on them.
+// guest_links.hpp - the two links to the guest: the sessions spoken on what a LinkTransport connects.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -10,31 +10,33 @@
 
 #include "base/async_event.hpp"
 #include "base/link.hpp"
-#include "base/unique_fd.hpp"
+#include "launcher/supervisor/link_transport.hpp"
 
 namespace agentvm::supervisor {
 
-/// Listens before the VMM starts, so that there is nothing to wait or to retry for: the VMM's connect is the event.
+/// Made before the VMM starts.
 class GuestLinks {
  public:
-  GuestLinks(boost::asio::any_io_executor executor, std::string control_path, std::string services_path);
+  GuestLinks(boost::asio::any_io_executor executor, std::unique_ptr<LinkTransport> transport)
+      : executor_(std::move(executor)), transport_(std::move(transport)) {}
 
   /// What a service's path ("/mcp/nixos") is answered by; paths not named here get 404, without a session end.
   void serve(std::string path, link::Handler handler) { services_[std::move(path)] = std::move(handler); }
 
-  /// Takes the VMM's two connections and keeps the sessions running. `lost` is called once, with the reason, when
-  /// either ends. Returns when both are connected.
+  /// Connects both and keeps the sessions running. `lost` is called once, with the reason, when either ends. Returns
+  /// when both are connected.
   boost::asio::awaitable<void> accept(std::function<void(std::string)> lost);
 
+  /// Whether accept() returns only when the guest itself is there.
+  bool wait_for_guest() const noexcept { return transport_->waits_for_guest(); }
   const link::SessionPtr& control() const noexcept { return control_; }
   void close() noexcept;
 
  private:
-  boost::asio::awaitable<UniqueFd> accept_one(int listener);
   boost::asio::awaitable<void> answer(link::StreamPtr stream);
 
   boost::asio::any_io_executor executor_;
-  UniqueFd control_listener_, services_listener_;
+  std::unique_ptr<LinkTransport> transport_;
   std::map<std::string, link::Handler> services_;
   link::SessionPtr control_, services_session_;
 };

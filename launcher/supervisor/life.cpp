@@ -13,6 +13,7 @@
 #include <boost/asio/post.hpp>
 #include <nlohmann/json.hpp>
 
+#include "launcher/hypervisor/cloud_hypervisor.hpp"
 #include "launcher/hypervisor/libvirt_qemu.hpp"
 
 namespace agentvm::supervisor {
@@ -27,6 +28,8 @@ constexpr auto boot_limit = 60s;
 constexpr auto setup_limit = 30s;
 constexpr auto owner_limit = 60s;
 constexpr auto start_limit = 60s;
+/// From the end of a link or a share to the end of the VM it belonged to.
+constexpr auto loss_grace = 2s;
 /// From a timed-out agent's TERM to its KILL, and from there to its end.
 constexpr auto terminate_grace = 5s;
 constexpr auto kill_limit = 5s;
@@ -48,6 +51,16 @@ const char* describe(hypervisor::End end) {
       return "the VMM died";
   }
   return "the VM ended";
+}
+
+bool in_cloud_hypervisor(const vmspec::VmSpec& spec) {
+  return spec.hypervisor == vmspec::HypervisorKind::cloud_hypervisor;
+}
+
+std::unique_ptr<LinkTransport> link_transport(const asio::any_io_executor& executor, const vmspec::VmSpec& spec,
+                                              const state::VmPaths& paths) {
+  if (in_cloud_hypervisor(spec)) return vsock_transport(executor, paths.vsock_socket());
+  return serial_transport(executor, paths.control_socket(), paths.services_socket());
 }
 
 guest::ProcessSpec process_of(const vmspec::AgentSpec& agent) {
@@ -75,7 +88,7 @@ Life::Life(asio::io_context& io, SupervisorOptions options)
       changed_(io.get_executor()),
       api_(io.get_executor(), paths_.supervisor_socket(),
            [this](link::StreamPtr stream) { return answer(std::move(stream)); }),
-      links_(io.get_executor(), paths_.control_socket(), paths_.services_socket()),
+      links_(io.get_executor(), link_transport(io.get_executor(), spec_, paths_)),
       reaper_(options_.reaper, options_.agentvm, spec_.name),
       agent_log_(open(paths_.log("agent").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)),
       agent_(std::make_unique<AgentRun>(io.get_executor(), process_of(spec_.agent), agent_log_.get())),
@@ -164,17 +177,21 @@ void Life::take_snapshot() {
 }
 
 asio::awaitable<void> Life::boot() {
-  step("vmm", fmt::format("starting QEMU ({})", spec_.accelerator == vmspec::Accelerator::kvm ? "KVM" : "emulated"));
+  step("vmm", fmt::format("starting {} ({})", in_cloud_hypervisor(spec_) ? "cloud-hypervisor" : "QEMU",
+                          spec_.accelerator == vmspec::Accelerator::kvm ? "KVM" : "emulated"));
   hypervisor::Paths paths;
   paths.runtime_dir = paths_.runtime_dir;
   paths.console_log = paths_.log("console");
+  paths.vmm_log = paths_.log("vmm");
   paths.control_socket = paths_.control_socket();
   paths.services_socket = paths_.services_socket();
+  paths.vsock_socket = paths_.vsock_socket();
   for (const auto& share : shares_) paths.share_sockets.push_back(share.socket());
   if (lease_) paths.tap = lease_->info.lease.tap;
   if (lease_) paths.mac = format(lease_->info.lease.mac);
   paths.cache_dir = options_.roots.cache;
-  vm_ = hypervisor::make_libvirt_qemu(io_.get_executor(), spec_, paths);
+  vm_ = in_cloud_hypervisor(spec_) ? hypervisor::make_cloud_hypervisor(io_.get_executor(), spec_, paths)
+                                   : hypervisor::make_libvirt_qemu(io_.get_executor(), spec_, paths);
   vm_started_ = true;
   // Shared: the accepting coroutine may outlive this frame.
   const auto linked = std::make_shared<bool>(false);
@@ -182,11 +199,16 @@ asio::awaitable<void> Life::boot() {
       io_,
       [this]() -> asio::awaitable<void> {
         co_await links_.accept([this](std::string reason) {
-          if (!stopping_) end("the guest's link was lost", Error(std::move(reason)));
+          asio::co_spawn(io_, lose("the guest's link was lost", Error(std::move(reason))), asio::detached);
         });
       },
       [this, linked](const std::exception_ptr& error) {
         *linked = !error;
+        try {
+          if (error) std::rethrow_exception(error);
+        } catch (const std::exception& reason) {
+          if (!stopping_) end("the guest's links did not come up", Error(reason.what()));
+        }
         changed_.notify();
       });
   co_await vm_->boot();
@@ -199,11 +221,24 @@ asio::awaitable<void> Life::boot() {
     for (const pid_t pid : share.processes()) reaper_.watch(pid);
   }
   asio::co_spawn(io_, watch_vm(), asio::detached);
-  co_await wait_until([&] { return *linked; }, 10s, "QEMU to connect the guest's links");
+  step("kernel", "booting the guest");
+  const bool by_guest = links_.wait_for_guest();
+  co_await wait_until([&] { return *linked; }, by_guest ? std::chrono::milliseconds(boot_limit) : 10s,
+                      by_guest ? "the guest to boot" : "QEMU to connect the guest's links");
+}
+
+asio::awaitable<void> Life::lose(std::string what, Error reason) {
+  // A VM that ends takes its links and shares with it, and tells better why it ended.
+  const auto deadline = std::chrono::steady_clock::now() + loss_grace;
+  asio::steady_timer timer(io_, deadline);
+  timer.async_wait([this](const boost::system::error_code& error) {
+    if (!error) changed_.notify();
+  });
+  while (!stopping_ && std::chrono::steady_clock::now() < deadline) co_await changed_.wait();
+  if (!stopping_) end(std::move(what), std::move(reason));
 }
 
 asio::awaitable<void> Life::set_up_guest() {
-  step("kernel", "booting the guest");
   guest::GuestSetup setup;
   setup.hostname = spec_.hostname;
   setup.machine_id = spec_.machine_id;
@@ -295,6 +330,8 @@ asio::awaitable<void> Life::run_agent() {
     }
   }
   while (!code && !stopping_) co_await changed_.wait();
+  // An agent that ended with its link did not end by itself: what happened is being found out (lose).
+  while (!stopping_ && !timed_out && !links_.control()->open_for_streams()) co_await changed_.wait();
   // A waiting `ended` refers to `code`: it must be over before this frame is.
   if (!code) agent_->abandon();
   while (!code) co_await changed_.wait();
@@ -316,6 +353,7 @@ void Life::end(std::string reason, std::optional<Error> failure) {
     events_.add("failed", {{"message", failure_->what()},
                            {"hint", failure_->hint()},
                            {"exit_code", exit_code_},
+                           {"guest_crashed", vm_end_ == hypervisor::End::crashed},
                            {"console", console_tail()}});
   }
   changed_.notify();
@@ -371,7 +409,8 @@ asio::awaitable<void> Life::watch_reaper() {
 
 asio::awaitable<void> Life::watch_share(workspace::ShareServer& share) {
   const Error error = co_await share.ended();
-  if (!stopping_) end("a share was lost", error);
+  auto lost = lose("a share was lost", error);
+  co_await std::move(lost);
 }
 
 void Life::enter(const std::string& phase) {

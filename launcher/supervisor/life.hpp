@@ -74,6 +74,7 @@ class Life {
   // Watches that live beside the steps.
   boost::asio::awaitable<void> watch_signals();
   boost::asio::awaitable<void> watch_vm();
+  boost::asio::awaitable<void> lose(std::string what, Error reason);
   boost::asio::awaitable<void> watch_reaper();
   boost::asio::awaitable<void> watch_share(workspace::ShareServer& share);
   boost::asio::awaitable<void> watch_lease(int duplicate);

@@ -6,6 +6,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "base/file.hpp"
 #include "launcher/supervisor/life.hpp"
@@ -20,7 +21,15 @@ constexpr auto shutdown_limit = 4s;
 constexpr auto forced_shutdown_limit = 300ms;
 constexpr auto share_limit = 300ms;
 constexpr std::size_t console_lines = 25;
-constexpr std::size_t console_bytes = 4096;
+constexpr std::size_t console_bytes = 8192;
+constexpr std::string_view panic_words = "Kernel panic - not syncing";
+
+std::string first_lines(const std::string& text, std::size_t count) {
+  std::size_t end = 0;
+  while (count-- > 0 && end < text.size()) end = std::min(text.find('\n', end), text.size() - 1) + 1;
+  return text.substr(0, end);
+}
+
 }  // namespace
 
 asio::awaitable<void> Life::stop_guest() {
@@ -109,6 +118,12 @@ std::string Life::console_tail() const {
     const auto text = read_file_if_exists(paths_.log("console"));
     if (!text) return {};
     std::string tail = text->size() > console_bytes ? text->substr(text->size() - console_bytes) : *text;
+    // A panic's own words come before a trace that may be longer than what is shown.
+    if (const std::size_t panic = tail.rfind(panic_words); panic != std::string::npos) {
+      const std::size_t before = tail.rfind('\n', panic);
+      tail.erase(0, before == std::string::npos ? 0 : before + 1);
+      return first_lines(tail, console_lines);
+    }
     std::size_t start = tail.size();
     for (std::size_t lines = 0; start > 0 && lines <= console_lines; --start) {
       if (tail[start - 1] == '\n') ++lines;

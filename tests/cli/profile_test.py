@@ -93,8 +93,7 @@ class Profile(unittest.TestCase):
 
     def test_what_comes_later_is_refused_by_name(self):
         """Keys whose engine is not there yet: checked, shown, and refused at run time with a sentence each."""
-        for setting, word in (("machine.hypervisor=cloud-hypervisor", "machine.hypervisor"), ("guest.source=nix", "guest.source"),
-                              ("workspace.mode=review", "workspace.mode"), ("network.egress=proxy", "network.egress"),
+        for setting, word in (("guest.source=nix", "guest.source"), ("workspace.mode=review", "workspace.mode"), ("network.egress=proxy", "network.egress"),
                               ("agent.kind=claude", "agent.kind")):
             with self.subTest(setting=setting):
                 self.assertEqual(self.sandbox.run("profile", "show", "small", "--set", setting).code, 0)
@@ -103,6 +102,15 @@ class Profile(unittest.TestCase):
                 self.assertIn(run.code, (2, 125), run)
                 self.assertIn(word, run.stderr)
                 self.assertEqual(run.stdout, "")
+        self.assertEqual(self.sandbox.left(), [])
+
+    def test_cloud_hypervisor_needs_kvm_and_a_program(self):
+        """Both are said in one go, with the way out, before anything is started."""
+        run = self.sandbox.run("run", "--profile", "small", "--hypervisor", "cloud-hypervisor", self.sandbox.workspace, "--command",
+                               "--", "true", env={"AGENTVM_ACCEL": "tcg", "AGENTVM_CLOUD_HYPERVISOR": "/none"})
+        self.assertEqual((run.code, run.stdout), (125, ""), run)
+        for words in ("cloud-hypervisor needs KVM", "there is no cloud-hypervisor", "AGENTVM_CLOUD_HYPERVISOR", "qemu"):
+            self.assertIn(words, run.stderr)
         self.assertEqual(self.sandbox.left(), [])
 
 

@@ -26,6 +26,9 @@ def needed(name):
 
 
 class Codex(VmTestCase):
+    MACHINE = ()  # options that say who runs it
+    VMM = "qemu-system"
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -35,7 +38,7 @@ class Codex(VmTestCase):
         cls.key = "sk-" + secrets.token_hex(20)
 
     def run_options(self, model, *options):
-        return ("run", "--profile", "agent", "--upstream", model.upstream, *options, self.sandbox.workspace)
+        return ("run", "--profile", "agent", *self.MACHINE, "--upstream", model.upstream, *options, self.sandbox.workspace)
 
     def test_main_job(self):
         """Codex looks something up, is refused something, edits the source, runs the test; the key is never in the guest."""
@@ -77,9 +80,9 @@ class Codex(VmTestCase):
         marker = secrets.token_hex(20)
         put = self.sandbox.run("exec", "job", "--", "sh", "-c", "cat > /tmp/marker; cat /tmp/marker", input=marker.encode())
         self.assertEqual(put.stdout, marker, put)
-        qemu = vm.wait_for("qemu-system").pid
-        self.assertGreater(guest_memory.search(qemu, marker.encode()), 0, "the search finds what is in the guest")
-        self.assertEqual(guest_memory.search(qemu, self.key.encode()), 0, "the key is in the guest's memory")
+        vmm = vm.wait_for(self.VMM).pid
+        self.assertGreater(guest_memory.search(vmm, marker.encode()), 0, "the search finds what is in the guest")
+        self.assertEqual(guest_memory.search(vmm, self.key.encode()), 0, "the key is in the guest's memory")
         for process in vm.processes():
             if process.program not in ("agentvm", "agentvm-supervisor"):
                 self.assertNotIn(self.key.encode(), process.environment, f"the key is in the environment of {process}")

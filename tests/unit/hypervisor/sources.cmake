@@ -1,2 +1,2 @@
-set(UNIT_SOURCES_hypervisor libvirt_qemu_test.cpp parts_test.cpp)
-set(UNIT_LIBS_hypervisor agentvm_hypervisor)
+set(UNIT_SOURCES_hypervisor cloud_hypervisor_test.cpp libvirt_qemu_test.cpp parts_test.cpp)
+set(UNIT_LIBS_hypervisor agentvm_hypervisor nlohmann_json::nlohmann_json)

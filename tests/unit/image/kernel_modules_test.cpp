@@ -88,6 +88,26 @@ TEST_CASE("modules.dep is followed from its last entry, packed modules included"
   CHECK(needed_modules(kernel.modules) == Files{"a/ring.ko.xz", "a/virtio.ko.xz", "a/virtio_pci.ko.xz"});
 }
 
+TEST_CASE("a guest gets the driver of its own links and not the other one") {
+  const Kernel kernel;
+  kernel.put("modules.builtin", "kernel/virtio_pci.ko\nkernel/virtiofs.ko\n");
+  kernel.module("kernel/virtio_console.ko", "");
+  kernel.module("kernel/vsock.ko", "");
+  kernel.module("kernel/vmw_vsock_virtio_transport.ko", "vsock");
+  kernel.module("kernel/pvpanic-pci.ko", "");
+  kernel.put(
+      "modules.order",
+      "kernel/virtio_console.ko\nkernel/vsock.ko\nkernel/vmw_vsock_virtio_transport.ko\nkernel/pvpanic-pci.ko\n");
+  CHECK(needed_modules(kernel.modules, LinkDevice::virtio_serial) == Files{"kernel/virtio_console.ko"});
+  CHECK(needed_modules(kernel.modules, LinkDevice::vsock) ==
+        Files{"kernel/vsock.ko", "kernel/vmw_vsock_virtio_transport.ko", "kernel/pvpanic-pci.ko"});
+  // A kernel without a vsock serves QEMU's guests.
+  kernel.put("modules.order", "kernel/virtio_console.ko\n");
+  CHECK(missing_module(kernel.modules).empty());
+  CHECK_THROWS_WITH_AS(needed_modules(kernel.modules, LinkDevice::vsock),
+                       doctest::Contains("has no vmw_vsock_virtio_transport"), Error);
+}
+
 TEST_CASE("what is built in is left out, also as a dependency") {
   const Kernel kernel;
   kernel.put("modules.builtin", "kernel/virtio.ko\nkernel/virtio_pci.ko\nkernel/virtio_console.ko\n");

@@ -1,10 +1,11 @@
-// golden_test.cpp - whole runs: data/CASE/profile.toml becomes the spec.json, domain.xml and config.toml beside it.
+// golden_test.cpp - whole runs: data/CASE/profile.toml becomes the plan and every rendering of it beside it.
 #include <doctest/doctest.h>
 
 #include <nlohmann/json.hpp>
 
 #include "tests/unit/vmspec/support.hpp"
 #include "vmspec/kernel_cmdline.hpp"
+#include "vmspec/render_cloud_hypervisor.hpp"
 #include "vmspec/render_libvirt.hpp"
 
 namespace agentvm::vmspec {
@@ -72,6 +73,12 @@ TEST_CASE("golden runs") {
     testing::check_golden(name + "/shown.toml", render_profile(profile, true));
     testing::check_golden(name + "/spec.json", to_json(spec).dump(2) + "\n");
     testing::check_golden(name + "/domain.xml", render_libvirt_domain(spec, paths, kernel_cmdline(spec), features));
+    // The same run under the other VMM.
+    spec.hypervisor = HypervisorKind::cloud_hypervisor;
+    const CloudHypervisorPaths others{"/r", "/r/console.fifo", "/r/vsock", paths.share_sockets};
+    const CloudHypervisorFeatures landlock{.landlock = facts.kvm};
+    testing::check_golden(name + "/vm-create.json",
+                          render_vm_create(spec, others, kernel_cmdline(spec), landlock).dump(2) + "\n");
     if (!config.empty()) testing::check_golden(name + "/config.toml", config);
   }
 }

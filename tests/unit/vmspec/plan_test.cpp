@@ -311,9 +311,46 @@ TEST_CASE("names of VMs are checked") {
   }
 }
 
+TEST_CASE("cloud-hypervisor runs the machine where it is found and KVM works") {
+  HostFacts facts = debian_host();
+  facts.programs["cloud-hypervisor"] = "/usr/bin/cloud-hypervisor";
+  auto p = plan(builtin("default"), facts, some_run());
+  CHECK(p.lines.empty());
+  CHECK(p.spec.hypervisor == HypervisorKind::qemu);
+  CHECK(has_line(p.spec.notes, "QEMU emulates the machine, which is slow: /dev/kvm is missing."));
+  facts.kvm = true;
+  p = plan(builtin("default"), facts, some_run());
+  CHECK(p.lines.empty());
+  CHECK(p.spec.hypervisor == HypervisorKind::cloud_hypervisor);
+  CHECK(p.spec.emulator == "/usr/bin/cloud-hypervisor");
+  CHECK(has_line(p.spec.notes, "cloud-hypervisor runs the machine with KVM."));
+  facts.programs.erase("qemu");  // nothing is asked of it then
+  CHECK(plan(builtin("default"), facts, some_run()).lines.empty());
+  // Who wants to see the machine in virsh wants QEMU.
+  p = plan(with("machine.connect = \"session\"\n"), debian_host(), some_run());
+  CHECK(p.spec.hypervisor == HypervisorKind::qemu);
+}
+
+TEST_CASE("cloud-hypervisor that cannot run the machine is refused, each reason by itself") {
+  HostFacts facts = debian_host();
+  const Profile wanted = with("machine.hypervisor = \"cloud-hypervisor\"\n");
+  auto p = plan(wanted, facts, some_run());
+  REQUIRE(p.lines.size() == 2);
+  CHECK(p.problems[0].key == "machine.hypervisor");
+  CHECK(has_line(p.lines, "cloud-hypervisor needs KVM: /dev/kvm is missing"));
+  CHECK(has_line(p.lines, "there is no cloud-hypervisor"));
+  CHECK(has_line(p.lines, "AGENTVM_CLOUD_HYPERVISOR"));
+  facts.kvm = true;
+  facts.kvm_reason.clear();
+  facts.programs["cloud-hypervisor"] = "/usr/bin/cloud-hypervisor";
+  CHECK(plan(wanted, facts, some_run()).lines.empty());
+  p = plan(with("machine.hypervisor = \"cloud-hypervisor\"\nmachine.connect = \"system\"\n"), facts, some_run());
+  REQUIRE(p.lines.size() == 1);
+  CHECK(p.problems[0].key == "machine.connect");
+}
+
 TEST_CASE("engines of later versions are refused, each with its key and place") {
-  const std::vector<std::pair<const char*, const char*>> cases = {{"machine.hypervisor", "\"cloud-hypervisor\""},
-                                                                  {"guest.source", "\"nix\""},
+  const std::vector<std::pair<const char*, const char*>> cases = {{"guest.source", "\"nix\""},
                                                                   {"guest.devshell", "true"},
                                                                   {"guest.modules", "[\"./x.nix\"]"},
                                                                   {"store.share", "\"closure\""},

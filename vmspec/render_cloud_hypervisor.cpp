@@ -1,0 +1,70 @@
+// render_cloud_hypervisor.cpp - a VmSpec as the bodies of cloud-hypervisor's REST requests.
+#include "vmspec/render_cloud_hypervisor.hpp"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+
+namespace agentvm::vmspec {
+
+using nlohmann::json;
+
+namespace {
+
+json shares_of(const VmSpec& spec, const CloudHypervisorPaths& paths) {
+  json shares = json::array();
+  for (std::size_t i = 0; i < spec.shares.size(); ++i) {
+    shares.push_back(render_add_share(spec.shares[i], paths.share_sockets[i]));
+  }
+  return shares;
+}
+
+}  // namespace
+
+json render_vm_create(const VmSpec& spec, const CloudHypervisorPaths& paths, const std::string& kernel_cmdline,
+                      const CloudHypervisorFeatures& features) {
+  if (paths.share_sockets.size() != spec.shares.size()) {
+    throw Error(fmt::format("the machine of {} has {} shares but {} sockets for them", spec.name, spec.shares.size(),
+                            paths.share_sockets.size()));
+  }
+  json body = {
+      {"payload", {{"kernel", spec.image.kernel}, {"initramfs", spec.image.initramfs}, {"cmdline", kernel_cmdline}}},
+      // nested: a guest that runs guests would talk to the most intricate part of the host's KVM.
+      {"cpus", {{"boot_vcpus", spec.vcpus}, {"max_vcpus", spec.vcpus}, {"nested", false}}},
+      // Shared with virtiofsd. thp takes effect where the host allows huge pages for shared memory (shmem_enabled).
+      {"memory", {{"size", spec.memory_bytes}, {"shared", true}, {"thp", true}}},
+      {"fs", shares_of(spec, paths)},
+      {"vsock", {{"cid", cloud_hypervisor_cid}, {"socket", paths.vsock_socket}}},
+      {"serial", {{"mode", "File"}, {"file", paths.console}}},
+      {"console", {{"mode", "Off"}}},
+      {"rng", {{"src", "/dev/urandom"}}},
+      {"pvpanic", true},
+  };
+  if (!paths.tap.empty()) body["net"] = json::array({json::object({{"tap", paths.tap}, {"mac", paths.mac}})});
+  if (features.landlock) {
+    body["landlock_enable"] = true;
+    // The files above are allowed by themselves; the directory is for shares added later and for `vsock_socket`_PORT.
+    body["landlock_rules"] = json::array({json::object({{"path", paths.directory}, {"access", "rw"}})});
+  }
+  return body;
+}
+
+json render_add_share(const ShareSpec& share, const std::string& socket) {
+  return {{"id", share_device_id(share.tag)},
+          {"tag", share.tag},
+          {"socket", socket},
+          {"num_queues", 1U},
+          {"queue_size", 1024U}};
+}
+
+json render_remove_share(const std::string& tag) {
+  return {{"id", share_device_id(tag)}};
+}
+
+std::string share_device_id(const std::string& tag) {
+  return "share-" + tag;
+}
+
+}  // namespace agentvm::vmspec
