@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "guest/connect.hpp"
 #include "guest/process_streams.hpp"
 #include "guest/pty.hpp"
 #include "guest/setup.hpp"
@@ -97,6 +98,16 @@ std::optional<ProcessPath> parse_process_path(std::string_view path) {
   return result;
 }
 
+/// The port of "/connect/PORT"; 0: it is something else.
+std::uint16_t parse_connect_path(std::string_view path) {
+  constexpr std::string_view prefix = "/connect/";
+  if (!path.starts_with(prefix)) return 0;
+  path.remove_prefix(prefix.size());
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(path.data(), path.data() + path.size(), port);
+  return error == std::errc{} && end == path.data() + path.size() ? port : std::uint16_t{0};
+}
+
 // GCC 12 does not compile braced lists inside coroutines, so what needs them stands here.
 
 std::string health() {
@@ -142,6 +153,8 @@ class Control : public std::enable_shared_from_this<Control> {
       actions_.shutdown();
     } else if (!post && path == "/health") {
       co_await answer(stream, 200, health());
+    } else if (const std::uint16_t port = parse_connect_path(path); post && port != 0) {
+      co_await connect_port(stream, port);
     } else if (const auto parts = parse_process_path(path)) {
       const ProcessPtr process = processes_->find(parts->id);
       if (!process) throw Refusal(404, "there is no process " + std::to_string(parts->id));

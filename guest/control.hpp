@@ -11,8 +11,9 @@
 
 namespace agentvm::guest {
 
-/// The link's limits on our side: each process has up to four streams, and a few requests stand beside them.
-inline constexpr std::uint32_t max_control_streams = 4 * max_processes + 64;
+/// The link's limits on our side: each process has up to four streams; connections to published ports and a few
+/// requests stand beside them.
+inline constexpr std::uint32_t max_control_streams = 4 * max_processes + max_published_connections + 64;
 
 /// What the control link can make happen beyond processes.
 struct ControlActions {

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <exception>
 #include <future>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -69,11 +70,13 @@ void live(std::int64_t started_ms) {
   power_off();
 }
 
-/// The daemon alone, in a guest that has an init, mounts and modules of its own.
+/// The daemon alone, in a guest that has an init, mounts and modules of its own. Without an argument the transport is
+/// the kernel command line's.
 int serve(const std::vector<std::string_view>& args) {
   const std::int64_t started_ms = uptime_ms();
   signal(SIGPIPE, SIG_IGN);
-  const auto transport = args.empty() ? Transport::virtio_serial : parse_transport(args.front());
+  const auto transport = args.empty() ? std::optional(parse_boot_options(read_file("/proc/cmdline")).transport)
+                                      : parse_transport(args.front());
   if (!transport || args.size() > 1) throw Error("serve takes virtio-serial or vsock", {}, ExitCode::usage);
   make_directories("/run/agentvm", 0755);
   const UeventSocket events;

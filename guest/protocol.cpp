@@ -21,6 +21,8 @@ constexpr std::size_t max_tag_bytes = 36;
 /// HOST_NAME_MAX of Linux.
 constexpr std::size_t max_hostname_bytes = 64;
 constexpr std::size_t max_path_bytes = 4095;
+/// Of a MAC address in text; an IPv4 address is shorter.
+constexpr std::size_t max_address_bytes = 17;
 /// chown(2) takes the last one as "leave it".
 constexpr std::int64_t max_id = std::numeric_limits<std::uint32_t>::max() - 1LL;
 constexpr std::int64_t max_time = std::numeric_limits<std::int64_t>::max();
@@ -143,6 +145,21 @@ FileEntry file_from_json(const json& value, std::size_t index) {
   return file;
 }
 
+NetworkSetup network_from_json(const json& value) {
+  const Reader reader("setup, network", value);
+  const auto words = [&](const char* field, std::string_view alphabet, std::string_view rule) {
+    std::string text = reader.text(field, rule);
+    if (text.empty() || text.size() > max_address_bytes || text.find_first_not_of(alphabet) != std::string::npos) {
+      reader.refuse(field, rule);
+    }
+    return text;
+  };
+  constexpr std::string_view address = "0123456789.";
+  return {words("mac", "0123456789abcdef:", "a MAC address"), words("address", address, "an IPv4 address"),
+          static_cast<unsigned>(reader.integer("prefix", 0, 32, 24)), words("gateway", address, "an IPv4 address"),
+          words("resolver", address, "an IPv4 address")};
+}
+
 bool is_hostname(std::string_view name) {
   return name.size() <= max_hostname_bytes && std::all_of(name.begin(), name.end(), [](unsigned char c) {
            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
@@ -170,9 +187,17 @@ json to_json(const GuestSetup& value) {
                      {"gid", file.gid},
                      {"directory", file.directory}});
   }
-  return {{"hostname", value.hostname},    {"machine_id", value.machine_id}, {"clock_unix_ms", value.clock_unix_ms},
-          {"mounts", std::move(mounts)},   {"files", std::move(files)},      {"services", value.services},
-          {"model_port", value.model_port}};
+  json network;
+  if (value.network) {
+    network = {{"mac", value.network->mac},
+               {"address", value.network->address},
+               {"prefix", value.network->prefix},
+               {"gateway", value.network->gateway},
+               {"resolver", value.network->resolver}};
+  }
+  return {{"hostname", value.hostname},     {"machine_id", value.machine_id}, {"clock_unix_ms", value.clock_unix_ms},
+          {"mounts", std::move(mounts)},    {"files", std::move(files)},      {"services", value.services},
+          {"model_port", value.model_port}, {"network", std::move(network)}};
 }
 
 GuestSetup guest_setup_from_json(const json& value) {
@@ -191,6 +216,8 @@ GuestSetup guest_setup_from_json(const json& value) {
   }
   setup.services = reader.strings("services");
   setup.model_port = static_cast<std::uint16_t>(reader.integer("model_port", 0, 65535, 0));
+  const auto network = value.find("network");
+  if (network != value.end() && !network->is_null()) setup.network = network_from_json(*network);
   return setup;
 }
 

@@ -13,6 +13,9 @@
 //   GET  /processes/N/stderr      likewise; empty for a PTY
 //   POST /processes/N/resize      {"rows":R,"columns":C}
 //   POST /processes/N/signal      {"signal":N}: to the foreground process group of a PTY, else to the process group
+//   POST /connect/PORT            one connection to 127.0.0.1:PORT of the guest, raw both ways; half-close passes
+//   through; 502 when
+//                                 nobody listens there
 //   POST /shutdown                sync, then power off; 200 comes first
 //   GET  /health                  {"uptime_ms":N}
 // A wrong document is answered 400, a number nobody has 404, a second reader of the same stream 409, too much of
@@ -35,6 +38,7 @@
 #include <cstdint>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,6 +52,8 @@ inline constexpr std::uint32_t control_vsock_port = 4100;
 inline constexpr std::uint32_t services_vsock_port = 4101;
 /// Where the guest's loopback offers the model gateway.
 inline constexpr std::uint16_t model_tcp_port = 4180;
+/// Connections to published ports at once.
+inline constexpr std::uint32_t max_published_connections = 128;
 inline constexpr char services_socket[] = "/run/agentvm/services.sock";
 /// Where agentvm-guest puts itself in the guest, for `bridge`.
 inline constexpr char guest_program[] = "/run/agentvm/agentvm-guest";
@@ -72,6 +78,16 @@ struct FileEntry {
   bool operator==(const FileEntry&) const = default;
 };
 
+/// The guest's one network card, and what it is told instead of asking by DHCP.
+struct NetworkSetup {
+  std::string mac;      ///< lower case, "02:00:00:00:00:01": the card is known by it
+  std::string address;  ///< IPv4
+  unsigned prefix = 24;
+  std::string gateway;
+  std::string resolver;
+  bool operator==(const NetworkSetup&) const = default;
+};
+
 /// Everything one VM needs on top of its image.
 struct GuestSetup {
   std::string hostname;
@@ -82,6 +98,7 @@ struct GuestSetup {
   std::vector<FileEntry> files;
   std::vector<std::string> services;  ///< what the profile allows, as "mcp/nixos", "model"
   std::uint16_t model_port = 0;       ///< 0: no model gateway
+  std::optional<NetworkSetup> network = {};
   bool operator==(const GuestSetup&) const = default;
 };
 

@@ -41,7 +41,7 @@ struct Link {
   const char* target;
 };
 
-constexpr std::array links{
+constexpr std::array root_links{
     Link{"/bin", "usr/bin"},   Link{"/lib", "usr/lib"},    Link{"/lib64", "usr/lib64"},
     Link{"/sbin", "usr/sbin"}, Link{"/var/run", "../run"}, Link{"/var/lock", "../run/lock"},
 };
@@ -122,7 +122,7 @@ void copy_tree(const std::string& from, const std::string& to) {
 
 void make_skeleton(const std::string& root) {
   for (const Directory& directory : directories) make_directory(root + directory.path, directory.mode);
-  for (const Link& link : links) make_symlink(link.target, root + link.path);
+  for (const Link& link : root_links) make_symlink(link.target, root + link.path);
 }
 
 void build_root(const std::string& root, std::uint64_t disk_bytes) {

@@ -2,7 +2,6 @@
 #include "guest/services.hpp"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -14,7 +13,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/asio/write.hpp>
 #include <cerrno>
 #include <optional>
 #include <utility>
@@ -22,6 +20,7 @@
 #include "base/async_event.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/socket_relay.hpp"
 #include "base/unix_socket.hpp"
 
 namespace agentvm::guest {
@@ -33,25 +32,10 @@ using Descriptor = asio::posix::stream_descriptor;
 
 namespace {
 
-constexpr std::size_t relayed_bytes = 64 * 1024;
 constexpr std::size_t max_name_bytes = 128;
 constexpr std::size_t max_refusal_bytes = 4096;
 /// Out of descriptors or memory: a pause lets connections end.
 constexpr std::chrono::milliseconds accept_pause{100};
-
-UniqueFd duplicate(int fd) {
-  UniqueFd copy(fcntl(fd, F_DUPFD_CLOEXEC, 3));
-  if (!copy) throw system_error(errno, "duplicating a socket");
-  return copy;
-}
-
-/// A socket with an object for each direction, so that one can be given up while the other goes on.
-struct Socket {
-  Socket(const asio::any_io_executor& executor, UniqueFd fd)
-      : out(executor, duplicate(fd.get()).release()), in(executor, fd.release()) {}
-  Descriptor out;
-  Descriptor in;
-};
 
 std::string one_line(std::string text) {
   std::replace_if(
@@ -59,61 +43,17 @@ std::string one_line(std::string text) {
   return text;
 }
 
-asio::awaitable<void> send_to(Descriptor& out, std::string bytes) {
-  co_await asio::async_write(out, asio::buffer(bytes), asio::use_awaitable);
-}
-
-/// The service's bytes to the program, and their end.
-asio::awaitable<void> receive(link::Stream& stream, Descriptor& out) {
-  for (;;) {
-    std::string bytes = co_await stream.read();
-    if (bytes.empty()) break;
-    co_await send_to(out, std::move(bytes));
-  }
-  shutdown(out.native_handle(), SHUT_WR);
-}
-
-/// The program's bytes to the service, and their end.
-asio::awaitable<void> send(Descriptor& in, link::Stream& stream) {
-  std::vector<char> buffer(relayed_bytes);
-  for (;;) {
-    const auto [error, got] = co_await in.async_read_some(asio::buffer(buffer), asio::as_tuple(asio::use_awaitable));
-    if (error == asio::error::eof) break;
-    if (error) {
-      stream.reset();
-      co_return;
-    }
-    co_await stream.write(std::string(buffer.data(), got));
-  }
-  stream.finish();
-}
-
-/// Sends until the program is done or the service wants no more; a lost stream is the receiver's to report.
-asio::awaitable<void> send_while_wanted(Descriptor& in, link::Stream& stream) {
-  try {
-    co_await send(in, stream);
-  } catch (const Error&) {
-    co_return;
-  }
-  co_await stream.closed();
-}
-
-/// Both directions, until both are done.
-asio::awaitable<void> join(Socket& socket, link::Stream& stream) {
-  co_await (receive(stream, socket.out) && (send_while_wanted(socket.in, stream) || stream.closed()));
-}
-
-/// Like join, for a stream whose answer has not come: the program's bytes need not wait for it.
+/// Like join_socket, for a stream whose answer has not come: the program's bytes need not wait for it.
 asio::awaitable<void> receive_model(link::Stream& stream, Descriptor& out) {
   const auto fields = co_await stream.response();
   if (link::field(fields, ":status") == "200") {
-    co_await receive(stream, out);
+    co_await link::receive_into_socket(stream, out);
     co_return;
   }
   const std::string reason = one_line(co_await stream.read_all(max_refusal_bytes)) + "\n";
-  co_await send_to(out,
-                   "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: " +
-                       std::to_string(reason.size()) + "\r\n\r\n" + reason);
+  co_await link::send_to_socket(
+      out, "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: " +
+               std::to_string(reason.size()) + "\r\n\r\n" + reason);
   shutdown(out.native_handle(), SHUT_WR);
 }
 
@@ -191,36 +131,36 @@ asio::awaitable<void> Services::count(Connection connection, UniqueFd fd) {
 }
 
 asio::awaitable<void> Services::named_connection(UniqueFd fd) {
-  Socket socket(executor_, std::move(fd));
+  link::RelaySocket socket(executor_, std::move(fd));
   auto first = co_await (read_greeting(socket.in) || sleep_for(service_name_deadline));
   const auto* greeting = std::get_if<0>(&first);
   if (greeting == nullptr || !*greeting) {
-    co_await send_to(socket.out, "error the name of a service and a newline must come first\n");
+    co_await link::send_to_socket(socket.out, "error the name of a service and a newline must come first\n");
     co_return;
   }
   const std::string name = (*greeting)->name;
   if (!allowed_.contains(name)) {
-    co_await send_to(socket.out, "error this VM has no service named " + one_line(name) + "\n");
+    co_await link::send_to_socket(socket.out, "error this VM has no service named " + one_line(name) + "\n");
     co_return;
   }
   const StreamPtr stream = link_->open("POST", "/" + name);
   const auto fields = co_await stream->response();
   if (link::field(fields, ":status") != "200") {
     const std::string reason = co_await stream->read_all(max_refusal_bytes);
-    co_await send_to(socket.out, "error " + one_line(reason) + "\n");
+    co_await link::send_to_socket(socket.out, "error " + one_line(reason) + "\n");
     co_return;
   }
-  co_await send_to(socket.out, "ok\n");
+  co_await link::send_to_socket(socket.out, "ok\n");
   if (!(*greeting)->rest.empty()) co_await stream->write((*greeting)->rest);
-  co_await join(socket, *stream);
+  co_await link::join_socket(socket, *stream);
 }
 
 asio::awaitable<void> Services::model_connection(UniqueFd fd) {
   const int on = 1;
   setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  Socket socket(executor_, std::move(fd));
+  link::RelaySocket socket(executor_, std::move(fd));
   const StreamPtr stream = link_->open("POST", "/model");
-  co_await (receive_model(*stream, socket.out) && (send_while_wanted(socket.in, *stream) || stream->closed()));
+  co_await (receive_model(*stream, socket.out) && (link::send_while_wanted(socket.in, *stream) || stream->closed()));
 }
 
 }  // namespace agentvm::guest

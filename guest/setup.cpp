@@ -13,6 +13,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "guest/network.hpp"
 #include "guest/uevents.hpp"
 
 namespace agentvm::guest {
@@ -129,6 +130,7 @@ SetupReply Setup::apply(const GuestSetup& setup) {
     make_entry({.path = "/etc/machine-id", .content = setup.machine_id + "\n", .mode = 0444});
   }
   for (const FileEntry& entry : setup.files) make_entry(entry);
+  if (setup.network) set_up_network(*setup.network);
   const std::int64_t end = uptime_ms();
   return {end - start, end};
 }

@@ -157,7 +157,14 @@ std::string render_agents_md(const AgentsMdInput& input) {
       mcp += fmt::format("* **MCP server `{}`**: runs outside this machine and sees none of your files.\n", server);
     }
   }
+  const std::string_view system =
+      input.kind == GuestKind::nix
+          ? "The system is NixOS: /nix/store and a generated /etc. There\n"
+            "  is no package manager but `nix`; put what you build or unpack into your home or /tmp."
+          : "/usr is the host's, read-only: packages cannot be installed there;\n"
+            "  put what you build or unpack into your home or /tmp.";
   std::string text = embedded_template("AGENTS.md");
+  replace_all(text, "@SYSTEM@", system);
   replace_all(text, "@MOUNT@", input.mount);
   replace_all(text, "@USER@", input.user);
   replace_all(text, "@READ_ONLY@", input.read_only ? " (none this time: it is read-only)" : "");

@@ -28,6 +28,7 @@ struct AgentsMdInput {
   std::string mount;
   bool read_only = false;                ///< the workspace
   std::vector<std::string> mcp_servers;  ///< names
+  GuestKind kind = GuestKind::host;      ///< whose system it is
 };
 /// templates/AGENTS.md for this guest.
 std::string render_agents_md(const AgentsMdInput& input);

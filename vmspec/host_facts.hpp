@@ -45,6 +45,13 @@ struct HostFacts {
     std::vector<std::string> bin_dirs;  ///< the path itself when named bin, its bin, its children's bin: absolute
   };
   std::map<std::string, PathFacts> paths;
+  /// Whether a VM can have a network card behind NAT (agentvm-netd, or root with it), and whether it needs no asking:
+  /// one that runs was set up for that, while root would change the host's firewall first.
+  struct Nat {
+    bool works = false;
+    bool running = false;
+    std::string reason = {}, hint = {};  ///< why not, and what to do: sentences without a full stop
+  } nat;
   std::uint32_t workspace_uid = 0, workspace_gid = 0;  ///< owner of the workspace directory
   std::map<std::string, std::string> environment;      ///< the variables the profile names (TERM, LANG, COLORTERM too)
 };

@@ -40,6 +40,7 @@ NeededFacts needed_facts(const Profile& profile, const RunRequest& request) {
   needed.environment = {"COLORTERM", "LANG", "TERM"};
   if (profile.model.key.kind == KeySource::Kind::env) needed.environment.push_back(profile.model.key.name);
   if (kind == AgentKind::codex) needed.agent_package = profile.agent.package;
+  needed.network = profile.network.egress == EgressChoice::automatic || profile.network.egress == EgressChoice::nat;
   return needed;
 }
 
@@ -126,8 +127,20 @@ void Planner::ownership() {
 }
 
 void Planner::network() {
+  for (const std::string& text : profile_.network.publish) {
+    const auto published = rules::parse_publish(text);
+    if (!published) continue;  // the profile's own rules have refused it
+    spec_.publish.push_back({published->address, published->port, published->guest_port});
+    note(fmt::format("{}:{} of this host leads to port {} of the guest.", published->address, published->port,
+                     published->guest_port));
+  }
+  const EgressChoice wanted = profile_.network.egress;
   spec_.egress = Egress::none;
-  if (profile_.network.egress == EgressChoice::automatic) {
+  if (wanted == EgressChoice::nat && !facts_.nat.works) {
+    refuse("network.egress", facts_.nat.reason, facts_.nat.hint, ExitCode::cannot_start);
+  } else if (wanted == EgressChoice::nat || (wanted == EgressChoice::automatic && facts_.nat.running)) {
+    spec_.egress = Egress::nat;
+  } else if (wanted == EgressChoice::automatic) {
     note("The guest has no network: it reaches the model and the MCP servers only.");
   }
 }

@@ -37,6 +37,7 @@ struct NeededFacts {
   std::vector<std::string> environment;  ///< variables for HostFacts::environment
   /// agent.package for HostFacts::codex: "auto", "host" or a path, "~/" not yet expanded; "" when no codex is needed.
   std::string agent_package;
+  bool network = false;  ///< HostFacts::nat
 };
 NeededFacts needed_facts(const Profile& profile, const RunRequest& request);
 

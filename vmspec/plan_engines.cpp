@@ -58,15 +58,11 @@ void Planner::refuse_missing_engines() {
     unsupported("workspace.hide", "hiding files", "leave it out, and keep secrets outside the workspace");
   }
   const EgressChoice egress = profile_.network.egress;
-  if (egress == EgressChoice::nat || egress == EgressChoice::proxy) {
-    unsupported("network.egress", word(egress),
-                "use \"auto\" or \"none\": the guest reaches the model and MCP servers");
+  if (egress == EgressChoice::proxy) {
+    unsupported("network.egress", word(egress), "use \"auto\", \"nat\" or \"none\"");
   }
   if (!profile_.network.allow.empty()) {
     unsupported("network.allow", "a list of allowed domains", "leave it out: the guest has no network");
-  }
-  if (!profile_.network.publish.empty()) {
-    unsupported("network.publish", "publishing a port", "leave it out");
   }
   const AgentKind kind = kind_of(profile_, request_);
   if (kind == AgentKind::claude || kind == AgentKind::gemini || kind == AgentKind::opencode) {

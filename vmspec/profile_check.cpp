@@ -104,8 +104,9 @@ void check_profile(const Profile& profile, std::vector<Problem>& problems) {
 }
 
 std::vector<std::string> outward_keys(const Profile& profile, std::string_view file) {
-  static constexpr std::string_view always[] = {"machine.connect", "guest.modules", "guest.expose",   "workspace.hide",
-                                                "network.publish", "agent.package", "model.upstream", "model.key"};
+  static constexpr std::string_view always[] = {"machine.connect", "guest.modules",  "guest.nixpkgs",
+                                                "guest.expose",    "workspace.hide", "network.publish",
+                                                "agent.package",   "model.upstream", "model.key"};
   std::vector<std::string> out;
   for (const auto& [key, origin] : profile.origins) {
     if (origin.file != file) continue;

@@ -30,6 +30,20 @@ void read_paths(LayerReader& reader, const Setting& setting, std::vector<std::st
   for (std::string& path : out) path = normal_path(path, true).value_or(path);
 }
 
+/// Relative to the file that names them, as that file was looked up; a flag's are the caller's own.
+void read_modules(LayerReader& reader, const Setting& setting, std::vector<std::string>& out) {
+  const std::vector<std::string> before = out;
+  reader.list(setting, out, rules::non_empty);
+  const std::string file = reader.origin({}).file;
+  const std::size_t slash = file.rfind('/');
+  if (out == before || slash == std::string::npos) return;
+  // What KEY.add found there belongs to other files.
+  const bool added = setting.kind == Setting::Kind::table;
+  for (std::size_t i = added ? before.size() : 0; i < out.size(); ++i) {
+    if (out[i].front() != '/' && !out[i].starts_with("~/")) out[i].insert(0, file.substr(0, slash + 1));
+  }
+}
+
 void read_mount(LayerReader& reader, const Setting& setting, const KeyTarget& target) {
   std::string& mount = target.profile.workspace.mount;
   reader.text(setting, mount, rules::mount);
@@ -183,7 +197,7 @@ const std::array rules_table = {
     AGENTVM_TEXT("machine.connect", machine.connect, connect),
     AGENTVM_CHOICE("guest.source", guest.source),
     AGENTVM_LIST("guest.packages", guest.packages, package),
-    AGENTVM_LIST("guest.modules", guest.modules, non_empty),
+    AGENTVM_KEY("guest.modules", list, guest.modules, read_modules(reader, setting, value), toml_array(value)),
     AGENTVM_TEXT("guest.nixpkgs", guest.nixpkgs, flake),
     AGENTVM_FLAG("guest.devshell", guest.devshell),
     AGENTVM_LIST("guest.tools", guest.tools, tool),

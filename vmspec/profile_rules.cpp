@@ -93,6 +93,23 @@ bool is_host_name(std::string_view text) {
   }
 }
 
+/// FLAKE or FLAKE#ATTRIBUTE, as it stands behind "nix:".
+std::string nix_package(std::string_view text) {
+  static constexpr std::array<std::string_view, 3> known = {"codex-cli-nix", "llm-agents", "nixpkgs"};
+  const std::size_t hash = text.find('#');
+  const std::string reference(text.substr(0, hash));
+  const bool named = std::find(known.begin(), known.end(), reference) != known.end();
+  if (!flake(reference).empty() || (!named && reference.find(':') == std::string::npos)) {
+    return "must name a flake after nix: codex-cli-nix, llm-agents, nixpkgs or a reference such as github:OWNER/REPO";
+  }
+  // Neither of the two has a package that is meant when none is named.
+  if (hash == std::string_view::npos) {
+    return reference == "llm-agents" || reference == "nixpkgs" ? "must name a package too, as nix:llm-agents#codex"
+                                                               : "";
+  }
+  return package(std::string(text.substr(hash + 1))).empty() ? "" : "must name a package after # such as codex";
+}
+
 }  // namespace
 
 std::string any_line(const std::string& value) {
@@ -129,7 +146,8 @@ std::string package(const std::string& value) {
   const bool right = !value.empty() && value.size() <= 200 && only(value, [](char c) {
     return is_alnum(c) || c == '-' || c == '_' || c == '.' || c == '+' || c == '\'';
   });
-  return right && value.front() != '.' && value.front() != '-' && value.back() != '.'
+  return right && value.front() != '.' && value.front() != '-' && value.back() != '.' &&
+                 value.find("..") == std::string::npos
              ? ""
              : "must be a nixpkgs attribute path such as python3Packages.numpy";
 }
@@ -211,8 +229,7 @@ std::string publish(const std::string& value) {
 
 std::string agent_package(const std::string& value) {
   if (value == "auto" || value == "host") return "";
-  if (value.starts_with("nix:"))
-    return value.size() > 4 && any_line(value).empty() ? "" : "must name a package after nix:";
+  if (value.starts_with("nix:")) return nix_package(std::string_view(value).substr(4));
   if (value.starts_with("./") && any_line(value).empty()) return "";
   return normal_path(value, true) && value.size() > 2
              ? ""

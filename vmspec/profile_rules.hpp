@@ -25,7 +25,7 @@ std::string mount(const std::string& value);
 std::string hidden_glob(const std::string& value);
 std::string domain(const std::string& value);
 std::string publish(const std::string& value);
-std::string agent_package(const std::string& value);
+std::string agent_package(const std::string& value);  ///< auto, host, nix:FLAKE#ATTRIBUTE or a path
 std::string upstream(const std::string& value);
 std::string variable(const std::string& value);     ///< name of an environment variable
 std::string key_file(const std::string& value);     ///< absolute or ~/

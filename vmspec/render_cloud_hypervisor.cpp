@@ -42,6 +42,7 @@ json render_vm_create(const VmSpec& spec, const CloudHypervisorPaths& paths, con
       {"rng", {{"src", "/dev/urandom"}}},
       {"pvpanic", true},
   };
+  if (!paths.tap.empty()) body["net"] = json::array({json::object({{"tap", paths.tap}, {"mac", paths.mac}})});
   if (features.landlock) {
     body["landlock_enable"] = true;
     // The files above are allowed by themselves; the directory is for shares added later and for `vsock_socket`_PORT.

@@ -22,6 +22,8 @@ struct CloudHypervisorPaths {
   std::string console;                     ///< the serial port is written here; a FIFO will do
   std::string vsock_socket;                ///< cloud-hypervisor listens here, and connects to vsock_socket + "_PORT"
   std::vector<std::string> share_sockets;  ///< in the order of VmSpec::shares
+  std::string tap = {};                    ///< attached by name, made and filtered by somebody else; "": no card
+  std::string mac = {};                    ///< the guest's, of the card behind it
 };
 
 /// What differs between hosts and versions.

@@ -101,6 +101,15 @@ void add_channel(pugi::xml_node devices, const char* name, const std::string& so
   add(channel, "target", {{"type", "virtio"}, {"name", name}});
 }
 
+/// managed='no': the tap is netd's, and libvirt changes nothing about it.
+pugi::xml_node add_card(pugi::xml_node devices, const LibvirtPaths& paths) {
+  pugi::xml_node card = add(devices, "interface", {{"type", "ethernet"}});
+  add(card, "mac", {{"address", paths.mac}});
+  add(card, "target", {{"dev", paths.tap}, {"managed", "no"}});
+  add(card, "model", {{"type", "virtio"}});
+  return card;
+}
+
 void add_devices(pugi::xml_node domain, const VmSpec& spec, const LibvirtPaths& paths,
                  const LibvirtFeatures& features) {
   pugi::xml_node devices = add(domain, "devices");
@@ -122,6 +131,7 @@ void add_devices(pugi::xml_node domain, const VmSpec& spec, const LibvirtPaths& 
   pugi::xml_node rng = add(devices, "rng", {{"model", "virtio"}});
   add_text(rng, "backend", "/dev/urandom", {{"model", "random"}});
   slots.give(rng);
+  if (!paths.tap.empty()) slots.give(add_card(devices, paths));
 }
 
 }  // namespace

@@ -16,6 +16,8 @@ struct LibvirtPaths {
   std::string control_socket;              ///< we listen, QEMU connects
   std::string services_socket;             ///< likewise
   std::vector<std::string> share_sockets;  ///< in the order of VmSpec::shares
+  std::string tap = {};                    ///< a tap that is there and that QEMU's user may open; "": no network card
+  std::string mac = {};                    ///< of the card
 };
 
 /// What differs between libvirt drivers and QEMU builds.

@@ -20,6 +20,10 @@ json json_of(const ShareSpec& share) {
           {"owner", name_of(share.owner)}};
 }
 
+json json_of(const PublishSpec& publish) {
+  return {{"address", publish.address}, {"port", publish.port}, {"guest_port", publish.guest_port}};
+}
+
 json json_of(const GuestImage& image) {
   return {{"kind", name_of(image.kind)}, {"kernel", image.kernel},       {"kernel_version", image.kernel_version},
           {"modules", image.modules},    {"initramfs", image.initramfs}, {"path", image.path}};
@@ -125,6 +129,12 @@ static void read_fields(const JsonFields& fields, McpSpec& mcp) {
   fields.read("arguments_deny", mcp.arguments_deny);
 }
 
+static void read_fields(const JsonFields& fields, PublishSpec& publish) {
+  fields.read("address", publish.address);
+  fields.read("port", publish.port);
+  fields.read("guest_port", publish.guest_port);
+}
+
 json to_json(const VmSpec& spec) {
   return {{"name", spec.name},
           {"uuid", spec.uuid},
@@ -151,6 +161,7 @@ json to_json(const VmSpec& spec) {
           {"model", spec.model ? json_of(*spec.model) : json()},
           {"mcp", array_of(spec.mcp)},
           {"egress", name_of(spec.egress)},
+          {"publish", array_of(spec.publish)},
           {"keep", spec.keep},
           {"detached", spec.detached},
           {"report_file", spec.report_file},
@@ -186,6 +197,7 @@ VmSpec vm_spec_from_json(const json& document) {
   fields.read("model", spec.model);
   fields.read("mcp", spec.mcp);
   fields.read("egress", spec.egress);
+  fields.read("publish", spec.publish);
   fields.read("keep", spec.keep);
   fields.read("detached", spec.detached);
   fields.read("report_file", spec.report_file);

@@ -98,6 +98,14 @@ struct McpSpec {
   bool operator==(const McpSpec&) const = default;
 };
 
+/// A port of the guest's loopback that the host offers as one of its own.
+struct PublishSpec {
+  std::string address;  ///< of the host: IPv4, or IPv6 without brackets
+  std::uint16_t port = 0;
+  std::uint16_t guest_port = 0;
+  bool operator==(const PublishSpec&) const = default;
+};
+
 struct VmSpec {
   std::string name;     ///< [a-z0-9][a-z0-9-]{0,40}
   std::string uuid;     ///< RFC 4122, lower case; marks every process of the VM
@@ -124,6 +132,7 @@ struct VmSpec {
   std::optional<ModelSpec> model;
   std::vector<McpSpec> mcp;
   Egress egress = Egress::none;
+  std::vector<PublishSpec> publish;
   bool keep = false;                 ///< the VM stays when the agent has ended
   bool detached = false;             ///< nobody owns it: it lives on without its caller
   std::string report_file = {};      ///< absolute; the supervisor writes the report there at the end; "": nowhere

@@ -100,10 +100,14 @@ Verb verb_of(const CLI::App& tree, const std::string& path, Parsed& parsed) {
   if (path == "stop") return std::move(parsed.stop);
   if (path == "destroy") return std::move(parsed.destroy);
   if (path == "gc") return std::move(parsed.gc);
+  if (path == "net show") return std::move(parsed.net_show);
   if (path == "doctor") return std::move(parsed.doctor);
   if (path == "profile list") return std::move(parsed.profile_list);
   if (path == "profile show") return std::move(parsed.profile_show);
   if (path == "profile check") return std::move(parsed.profile_check);
+  if (path == "definition") return std::move(parsed.definition);
+  if (path == "build") return std::move(parsed.build);
+  if (path == "init") return std::move(parsed.init);
   const std::string completion = "completion ";
   if (path.rfind(completion, 0) == 0) return PrintText{completion_script(tree, path.substr(completion.size()))};
   return PrintText{tree.help()};  // no verb, or `profile` and `completion` alone

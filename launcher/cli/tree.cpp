@@ -111,6 +111,15 @@ Examples:
   gc->footer("Examples:\n  agentvm gc --dry-run");
 }
 
+void add_net(CLI::App& tree, commands::NetShowOptions& options) {
+  CLI::App* verb = tree.add_subcommand("net", "Look at the network of the VMs");
+  verb->require_subcommand(0, 1);
+  CLI::App* show = verb->add_subcommand("show", "The bridge, who has a lease, and what the rules mean");
+  show->add_flag("--json", options.json, "as JSON");
+  show->footer("Examples:\n  agentvm net show\n  agentvm net show --json | jq '.leases[].address'");
+  verb->footer("Examples:\n  agentvm net show");
+}
+
 void add_doctor(CLI::App& tree, commands::DoctorOptions& options) {
   CLI::App* verb = tree.add_subcommand("doctor", "Check what this machine has and what is missing");
   verb->add_flag("--json", options.json, "as a JSON array");
@@ -173,8 +182,10 @@ std::unique_ptr<CLI::App> make_tree(Parsed& parsed) {
   add_shell_and_attach(*tree, parsed);
   add_views(*tree, parsed);
   add_ends(*tree, parsed);
+  add_net(*tree, parsed.net_show);
   add_doctor(*tree, parsed.doctor);
   add_profile(*tree, parsed);
+  add_definition_verbs(*tree, parsed);
   add_completion(*tree);
   tree->set_version_flag("--version", "agentvm " AGENTVM_VERSION, "print the version");
   add_common(*tree, parsed.global);

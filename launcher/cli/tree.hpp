@@ -25,10 +25,14 @@ struct Parsed {
   commands::StopOptions stop;
   commands::DestroyOptions destroy;
   commands::GcOptions gc;
+  commands::NetShowOptions net_show;
   commands::DoctorOptions doctor;
   commands::ProfileListOptions profile_list;
   commands::ProfileShowOptions profile_show;
   commands::ProfileCheckOptions profile_check;
+  commands::DefinitionOptions definition;
+  commands::BuildOptions build;
+  commands::InitOptions init;
 };
 
 /// The whole tree; `parsed` must outlive it.
@@ -37,5 +41,7 @@ std::unique_ptr<CLI::App> make_tree(Parsed& parsed);
 /// `run`, and the flags that override profile keys (also for `profile show`).
 void add_run(CLI::App& tree, commands::RunOptions& options);
 void add_profile_flags(CLI::App& verb, std::vector<commands::Override>& overrides);
+/// The verbs about files of a project and of Nix: `definition`, `build`, `init`.
+void add_definition_verbs(CLI::App& tree, Parsed& parsed);
 
 }  // namespace agentvm::cli

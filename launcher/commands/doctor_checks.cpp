@@ -21,6 +21,7 @@
 #include "launcher/host/codex.hpp"
 #include "launcher/host/kernels.hpp"
 #include "launcher/host/kvm.hpp"
+#include "launcher/host/network.hpp"
 #include "launcher/host/own_program.hpp"
 #include "launcher/host/programs.hpp"
 #include "launcher/host/version_cache.hpp"
@@ -52,6 +53,7 @@ class Doctor {
     program("python3", false, "mcp-nixos", "apt install python3");
     program("sudo", false, "the agent becoming root inside the VM", "apt install sudo");
     program("git", false, "looking at what an agent changed", "apt install git");
+    network();
     paths();
     open_files();
     space("state", roots_.state);
@@ -204,6 +206,32 @@ class Doctor {
     while (!failure.empty() && failure.back() == '\n') failure.pop_back();
     add({"bwrap's sandbox", failure.empty(), true, failure.empty() ? "starts" : failure,
          "MCP servers without your files", "Allow user namespaces: sysctl kernel.unprivileged_userns_clone=1"});
+  }
+
+  /// netd tells what stands against a network: it may look at the firewall, and we need not be able to.
+  void network() {
+    constexpr char purpose[] = "VMs with a network card (--egress nat)";
+    const network::NetdAccess netd = host::netd_here();
+    if (const auto obstacle = network::lease_obstacle(netd)) {
+      add({"agentvm-netd", false, false, obstacle->what(), purpose, obstacle->hint()});
+      return;
+    }
+    std::vector<std::string> obstacles;
+    try {
+      if (access(netd.socket().c_str(), F_OK) == 0) {
+        obstacles = network::network_info(netd).notes;
+        add({"agentvm-netd", true, false, netd.socket(), purpose, ""});
+      } else {
+        const Output checked = run_captured({.program = netd.program, .args = {"--check"}}, try_limit);
+        add({"agentvm-netd", true, false, netd.program + ", started by root when needed", purpose, ""});
+        if (checked.status.shell_code() != 0) obstacles.push_back(last_lines(checked.out + checked.err, 1));
+      }
+    } catch (const Error& error) {
+      obstacles.emplace_back(error.what());
+    }
+    for (const std::string& obstacle : obstacles) {
+      add({"network", false, false, obstacle, purpose, "agentvm-netd --check (as root) says more."});
+    }
   }
 
   void paths() {

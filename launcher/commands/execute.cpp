@@ -30,10 +30,14 @@ struct Call {
   int operator()(const StopOptions& options) const { return stop(options, context); }
   int operator()(const DestroyOptions& options) const { return destroy(options, context); }
   int operator()(const GcOptions& options) const { return gc(options, context); }
+  int operator()(const NetShowOptions& options) const { return net_show(options, context); }
   int operator()(const DoctorOptions& options) const { return doctor(options, context); }
   int operator()(const ProfileListOptions& options) const { return profile_list(options, context); }
   int operator()(const ProfileShowOptions& options) const { return profile_show(options, context); }
   int operator()(const ProfileCheckOptions& options) const { return profile_check(options, context); }
+  int operator()(const DefinitionOptions& options) const { return definition(options, context); }
+  int operator()(const BuildOptions& options) const { return build(options, context); }
+  int operator()(const InitOptions& options) const { return init(options, context); }
 };
 
 }  // namespace

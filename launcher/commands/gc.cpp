@@ -6,7 +6,9 @@
 #include "launcher/commands/output.hpp"
 #include "launcher/commands/verbs.hpp"
 #include "launcher/commands/vm_lookup.hpp"
+#include "launcher/host/network.hpp"
 #include "launcher/image/host_image.hpp"
+#include "launcher/image/nix_image.hpp"
 #include "launcher/state/reservation.hpp"
 
 namespace agentvm::commands {
@@ -51,6 +53,8 @@ int gc(const GcOptions& options, const Context& context) {
   Collector collector(options);
   if (!options.vm.empty()) {
     collector.sweep(state::vm_paths(context.roots, options.vm));
+    // Taps and rules of a killed agentvm-netd of root's; a running one sees to its own.
+    if (!options.dry_run) network::clean_after_netd(host::netd_here());
     return collector.finish();
   }
   for (const std::string& name : state::list_vms(context.roots)) {
@@ -59,8 +63,12 @@ int gc(const GcOptions& options, const Context& context) {
   for (const std::string& directory : state::prune_unfinished(context.roots, options.dry_run)) {
     collector.say("directory " + directory);
   }
+  if (!options.dry_run) network::clean_after_netd(host::netd_here());
   for (const std::string& image : image::prune_images(context.roots.cache, unused_image_age, options.dry_run)) {
     collector.say("image " + image);
+  }
+  for (const std::string& root : image::prune_nix_images(context.roots.cache, unused_image_age, options.dry_run)) {
+    collector.say("GC root " + root);
   }
   return collector.finish();
 }

@@ -89,6 +89,10 @@ struct GcOptions {
   std::string vm;  ///< only this one; what the reaper asks for
 };
 
+struct NetShowOptions {
+  bool json = false;
+};
+
 struct DoctorOptions {
   bool json = false;
 };
@@ -108,14 +112,39 @@ struct ProfileCheckOptions {
   std::vector<std::string> names;
 };
 
+struct DefinitionOptions {
+  std::string profile;  ///< "": what `agentvm run` would take here
+  std::string output;   ///< a directory; "": print
+  bool json = false;
+  bool force = false;  ///< write over what is there
+  bool trust_workspace = false;
+  std::vector<Override> overrides;
+};
+
+struct BuildOptions {
+  std::string profile;  ///< "": what `agentvm run` would take here
+  bool update = false;  ///< lock the inputs anew
+  bool quiet = false;   ///< do not show what Nix says
+  bool trust_workspace = false;
+  std::vector<Override> overrides;
+};
+
+struct InitOptions {
+  std::string directory = ".";
+  std::string profile = "default";
+  bool agents_md = false;
+  bool force = false;
+};
+
 /// Text that is printed and nothing else: --help, --version, completion scripts.
 struct PrintText {
   std::string text;
 };
 
-using Verb = std::variant<PrintText, RunOptions, ExecOptions, ShellOptions, AttachOptions, ListOptions, InspectOptions,
-                          LogsOptions, StopOptions, DestroyOptions, GcOptions, DoctorOptions, ProfileListOptions,
-                          ProfileShowOptions, ProfileCheckOptions>;
+using Verb =
+    std::variant<PrintText, RunOptions, ExecOptions, ShellOptions, AttachOptions, ListOptions, InspectOptions,
+                 LogsOptions, StopOptions, DestroyOptions, GcOptions, NetShowOptions, DoctorOptions, ProfileListOptions,
+                 ProfileShowOptions, ProfileCheckOptions, DefinitionOptions, BuildOptions, InitOptions>;
 
 struct Invocation {
   GlobalOptions global;

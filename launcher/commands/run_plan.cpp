@@ -105,6 +105,16 @@ vmspec::Profile load_profile(const std::string& name, const std::string& workspa
   return profile;
 }
 
+vmspec::Profile load_checked_profile(const std::string& name, const std::string& workspace,
+                                     const std::vector<Override>& overrides, bool trust_workspace) {
+  std::vector<vmspec::Problem> problems;
+  std::string workspace_file;
+  vmspec::Profile profile = resolve(name, workspace, overrides, workspace_file, problems);
+  if (!problems.empty()) throw vmspec::problems_error(problems);
+  check_trust(profile, workspace_file, trust_workspace);
+  return profile;
+}
+
 RunPlan::RunPlan(const RunOptions& options, const Context& context)
     : workspace_(check_workspace(options.workspace, context.roots)),
       report_file_(report_path(options.report_file)),

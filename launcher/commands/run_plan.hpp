@@ -33,4 +33,8 @@ class RunPlan {
 vmspec::Profile load_profile(const std::string& name, const std::string& workspace,
                              const std::vector<Override>& overrides);
 
+/// Likewise, and refuses keys that reach outside the VM and come from the workspace's own file, unless it is trusted.
+vmspec::Profile load_checked_profile(const std::string& name, const std::string& workspace,
+                                     const std::vector<Override>& overrides, bool trust_workspace);
+
 }  // namespace agentvm::commands

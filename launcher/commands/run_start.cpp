@@ -167,6 +167,7 @@ StartedVm start_vm(const state::Roots& roots, const std::string& wanted_name, co
           image::build_host_initramfs({.modules = spec.image.modules,
                                        .agentvm_guest = host::own_program("agentvm-guest"),
                                        .cache_dir = roots.cache,
+                                       .network = spec.egress == vmspec::Egress::nat,
                                        .links = vsock ? image::LinkDevice::vsock : image::LinkDevice::virtio_serial});
     }
     log_debug("the image is there");

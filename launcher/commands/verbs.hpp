@@ -16,9 +16,13 @@ int logs(const LogsOptions& options, const Context& context);
 int stop(const StopOptions& options, const Context& context);
 int destroy(const DestroyOptions& options, const Context& context);
 int gc(const GcOptions& options, const Context& context);
+int net_show(const NetShowOptions& options, const Context& context);
 int doctor(const DoctorOptions& options, const Context& context);
 int profile_list(const ProfileListOptions& options, const Context& context);
 int profile_show(const ProfileShowOptions& options, const Context& context);
 int profile_check(const ProfileCheckOptions& options, const Context& context);
+int definition(const DefinitionOptions& options, const Context& context);
+int build(const BuildOptions& options, const Context& context);
+int init(const InitOptions& options, const Context& context);
 
 }  // namespace agentvm::commands

@@ -12,6 +12,7 @@
 #include "launcher/host/codex.hpp"
 #include "launcher/host/kernels.hpp"
 #include "launcher/host/kvm.hpp"
+#include "launcher/host/network.hpp"
 #include "launcher/host/own_program.hpp"
 #include "launcher/host/path_facts.hpp"
 #include "launcher/host/programs.hpp"
@@ -52,6 +53,7 @@ vmspec::HostFacts gather_facts(const vmspec::NeededFacts& needed, const state::R
   const KvmProbe kvm = probe_kvm();
   facts.kvm = kvm.works;
   facts.kvm_reason = kvm.reason;
+  if (needed.network) facts.nat = nat_facts();
   facts.uid = geteuid();
   facts.gid = getegid();
   facts.home = home_directory();

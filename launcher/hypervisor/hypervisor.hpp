@@ -22,6 +22,8 @@ struct Paths {
   std::string vsock_socket;     ///< vsock: the VMM listens here for us, and connects to "PATH_PORT" for the guest
   /// One socket per share, in the order of VmSpec::shares; a virtiofsd listens on each.
   std::vector<std::string> share_sockets;
+  std::string tap = {};   ///< the VM's tap, there and filtered; "": no network card
+  std::string mac = {};   ///< of the card behind it
   std::string cache_dir;  ///< shared by all VMs of the user; may be used for what only speeds things up
 };
 

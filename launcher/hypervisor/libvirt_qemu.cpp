@@ -320,8 +320,8 @@ class LibvirtQemu final : public Hypervisor {
     // The system daemon runs QEMU as a user of its own, who cannot reach sockets in our directories of mode 0700.
     if (spec_.connect == "system") features.dac_label = vmspec::LibvirtFeatures::Label{geteuid(), getegid()};
     if (access(qboot, R_OK) == 0) features.firmware = qboot;
-    const vmspec::LibvirtPaths paths{console_sink(), paths_.control_socket, paths_.services_socket,
-                                     paths_.share_sockets};
+    const vmspec::LibvirtPaths paths{
+        console_sink(), paths_.control_socket, paths_.services_socket, paths_.share_sockets, paths_.tap, paths_.mac};
     return vmspec::render_libvirt_domain(spec_, paths, vmspec::kernel_cmdline(spec_), features);
   }
 

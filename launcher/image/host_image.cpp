@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,12 +10,12 @@
 #include <cerrno>
 #include <ctime>
 #include <filesystem>
-#include <memory>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "launcher/image/cpio.hpp"
 #include "launcher/image/etc_skeleton.hpp"
+#include "launcher/image/fingerprint.hpp"
 #include "launcher/image/kernel_modules.hpp"
 
 namespace agentvm::image {
@@ -28,40 +27,6 @@ namespace fs = std::filesystem;
 /// Part of every hash: raised when the same inputs would give another archive.
 constexpr char format_version[] = "agentvm host image 2";
 constexpr char image_name[] = "initramfs.cpio";
-
-/// SHA-256 (FIPS 180-4) of lines, in hexadecimal.
-class Fingerprint {
- public:
-  Fingerprint() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
-    if (!context_ || EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) != 1)
-      throw Error("SHA-256 is not available");
-  }
-  void line(const std::string& text) {
-    const std::string terminated = text + '\0';
-    if (EVP_DigestUpdate(context_.get(), terminated.data(), terminated.size()) != 1) throw Error("SHA-256 failed");
-  }
-  /// A file by what changes whenever its content may have changed.
-  void file(const std::string& path) {
-    struct stat info {};
-    if (stat(path.c_str(), &info) < 0) {
-      if (errno != ENOENT) throw system_error(errno, "reading " + path);
-      return line(path + " is missing");
-    }
-    line(fmt::format("{} {} {} {} {}.{}", path, info.st_dev, info.st_ino, info.st_size, info.st_mtim.tv_sec,
-                     info.st_mtim.tv_nsec));
-  }
-  std::string hex() {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned size = 0;
-    if (EVP_DigestFinal_ex(context_.get(), digest, &size) != 1) throw Error("SHA-256 failed");
-    std::string text;
-    for (unsigned i = 0; i < size; ++i) text += fmt::format("{:02x}", digest[i]);
-    return text;
-  }
-
- private:
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
-};
 
 std::string images_dir(const std::string& cache_dir) {
   return cache_dir + "/images";
@@ -75,7 +40,7 @@ std::string make_archive(const HostImageRequest& request, const std::vector<EtcE
   archive.add_file("init", 0755, read_file(request.agentvm_guest));
   const bool unsigned_modules = takes_unsigned_modules(request.modules);
   std::string list;
-  for (const std::string& module : needed_modules(request.modules, request.links)) {
+  for (const std::string& module : needed_modules(request.modules, request.links, request.network)) {
     const std::string path = "modules/" + module.substr(module.rfind('/') + 1);
     const std::string content = read_file(request.modules + "/" + module);
     archive.add_file(path, 0644, unsigned_modules ? without_signature(content) : content);
@@ -101,6 +66,7 @@ std::string build_host_initramfs(const HostImageRequest& request) {
   const std::vector<EtcEntry> etc = etc_skeleton(request.etc);
   Fingerprint fingerprint;
   fingerprint.line(format_version);
+  fingerprint.line(request.network ? "with a network card" : "without a network card");
   fingerprint.line(request.links == LinkDevice::vsock ? "vsock" : "virtio-serial");
   fingerprint.file(request.agentvm_guest);
   for (const std::string& index : module_index_files(request.modules)) fingerprint.file(index);

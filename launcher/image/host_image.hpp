@@ -20,6 +20,7 @@ struct HostImageRequest {
   std::string agentvm_guest;  ///< the static guest program
   std::string cache_dir;      ///< agentvm's cache
   std::string etc = "/etc";   ///< where the /etc skeleton is taken from
+  bool network = false;       ///< the guest has a network card
   LinkDevice links = LinkDevice::virtio_serial;
 };
 

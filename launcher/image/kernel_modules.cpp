@@ -113,7 +113,7 @@ class Index {
 
 }  // namespace
 
-std::vector<std::string> needed_modules(const std::string& directory, LinkDevice links) {
+std::vector<std::string> needed_modules(const std::string& directory, LinkDevice links, bool network) {
   const Index index(directory);
   std::vector<std::string> order;
   std::set<std::string> seen;
@@ -128,7 +128,9 @@ std::vector<std::string> needed_modules(const std::string& directory, LinkDevice
     order.push_back(*file);
     return true;
   };
-  for (const auto& [name, required, only] : wanted) {
+  std::vector<Wanted> names(std::begin(wanted), std::end(wanted));
+  if (network) names.push_back({"virtio_net", true, std::nullopt});
+  for (const auto& [name, required, only] : names) {
     if (only.value_or(links) != links) continue;
     if (!load(name) && required) {
       throw Error("the kernel of " + directory + " has no " + name + ", neither built in nor as a module",

@@ -14,7 +14,9 @@ enum class LinkDevice { virtio_serial, vsock };
 /// depend on, dependencies first; what is built into the kernel is left out. Modules are found by modules.order and
 /// modules.builtin, which every kernel package brings, and by modules.dep where depmod(8) has written one. Throws Error
 /// naming the module when one that no guest can do without is neither, or when what it depends on cannot be told.
-std::vector<std::string> needed_modules(const std::string& directory, LinkDevice links = LinkDevice::virtio_serial);
+/// With `network` also the network card's driver, which then is one of those.
+std::vector<std::string> needed_modules(const std::string& directory, LinkDevice links = LinkDevice::virtio_serial,
+                                        bool network = false);
 
 /// The files in a kernel's directory of modules that change whenever its modules do; some may be missing.
 std::vector<std::string> module_index_files(const std::string& directory);

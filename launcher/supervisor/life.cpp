@@ -125,6 +125,8 @@ asio::awaitable<int> Life::live() {
 
 asio::awaitable<void> Life::bring_up() {
   enter("booting");
+  publish_ports();
+  co_await take_lease();
   start_shares();
   start_gateways();
   take_snapshot();
@@ -185,6 +187,8 @@ asio::awaitable<void> Life::boot() {
   paths.services_socket = paths_.services_socket();
   paths.vsock_socket = paths_.vsock_socket();
   for (const auto& share : shares_) paths.share_sockets.push_back(share.socket());
+  if (lease_) paths.tap = lease_->info.lease.tap;
+  if (lease_) paths.mac = format(lease_->info.lease.mac);
   paths.cache_dir = options_.roots.cache;
   vm_ = in_cloud_hypervisor(spec_) ? hypervisor::make_cloud_hypervisor(io_.get_executor(), spec_, paths)
                                    : hypervisor::make_libvirt_qemu(io_.get_executor(), spec_, paths);
@@ -250,6 +254,7 @@ asio::awaitable<void> Life::set_up_guest() {
     setup.services.emplace_back("model");
     setup.model_port = guest::model_tcp_port;
   }
+  setup.network = network_setup();
   // Sent before the guest is there: it waits in the link and is answered as soon as the guest can.
   struct Outcome {
     std::optional<link::Answer> answer;

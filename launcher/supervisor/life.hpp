@@ -17,6 +17,7 @@
 #include "guest/protocol.hpp"
 #include "launcher/gateway/mcp_gateway.hpp"
 #include "launcher/gateway/model_gateway.hpp"
+#include "launcher/gateway/port_publisher.hpp"
 #include "launcher/hypervisor/hypervisor.hpp"
 #include "launcher/supervisor/agent_run.hpp"
 #include "launcher/supervisor/api.hpp"
@@ -27,6 +28,7 @@
 #include "launcher/supervisor/supervisor.hpp"
 #include "launcher/workspace/share_server.hpp"
 #include "launcher/workspace/snapshot.hpp"
+#include "network/client/lease_client.hpp"
 
 namespace agentvm::supervisor {
 
@@ -41,6 +43,8 @@ class Life {
  private:
   // The steps of coming up; each throws Error when it cannot be.
   boost::asio::awaitable<void> bring_up();
+  void publish_ports();                       // network.cpp
+  boost::asio::awaitable<void> take_lease();  // network.cpp
   void start_shares();
   void start_gateways();
   boost::asio::awaitable<void> prestart(gateway::McpGateway& mcp);
@@ -73,6 +77,10 @@ class Life {
   boost::asio::awaitable<void> lose(std::string what, Error reason);
   boost::asio::awaitable<void> watch_reaper();
   boost::asio::awaitable<void> watch_share(workspace::ShareServer& share);
+  boost::asio::awaitable<void> watch_lease(int duplicate);
+  /// What the guest is told of its network card; nullopt: it has none.
+  std::optional<guest::NetworkSetup> network_setup() const;
+  void drop_lease();
 
   // What callers ask (control_routes.cpp).
   boost::asio::awaitable<void> answer(link::StreamPtr stream);
@@ -98,6 +106,8 @@ class Life {
   GuestLinks links_;
   Reaper reaper_;
   UniqueFd agent_log_;
+  std::optional<network::HeldLease> lease_;
+  std::vector<std::shared_ptr<gateway::PortPublisher>> published_;
   std::vector<workspace::ShareServer> shares_;
   std::unique_ptr<gateway::ModelGateway> model_;
   std::vector<std::unique_ptr<gateway::McpGateway>> mcp_;

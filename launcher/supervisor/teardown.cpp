@@ -58,6 +58,7 @@ asio::awaitable<void> Life::tear_down() {
   } catch (const Error& error) {
     spdlog::warn("{}", error.what());  // a full disk must not keep the VM
   }
+  for (const auto& publisher : published_) publisher->close();
   agent_->abandon();
   co_await stop_guest();
   links_.close();
@@ -74,6 +75,7 @@ asio::awaitable<void> Life::tear_down() {
     }
   }
   vm_.reset();
+  drop_lease();
   worker_.join();
   // The directories go before anybody is told, so that whoever was told finds nothing.
   remove_directories(spec_.keep && ready_ && !force_);

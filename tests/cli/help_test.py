@@ -6,7 +6,8 @@ import unittest
 import harness
 from harness import Sandbox, sentences
 
-VERBS = ("run", "exec", "shell", "attach", "ls", "inspect", "logs", "stop", "destroy", "gc", "doctor", "profile", "completion")
+VERBS = ("run", "exec", "shell", "attach", "ls", "inspect", "logs", "stop", "destroy", "gc", "net", "doctor", "profile", "definition",
+         "build", "init", "completion")
 
 
 @unittest.skipUnless(harness.BIN, "AGENTVM_BIN_DIR is not set")

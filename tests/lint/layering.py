@@ -24,7 +24,8 @@ MAY_INCLUDE = {
 # Folders of pure functions (and the headers they may see), and what would let the world in.
 PURE = ("vmspec/", "network/plan/", "guest/protocol.hpp", "base/error.hpp")
 IMPURE_HEADERS = re.compile(
-    r"(unistd\.h|fcntl\.h|sys/.*|netlink/.*|filesystem|fstream|chrono|random|ctime|thread|spdlog/.*|boost/asio.*)$"
+    r"(unistd\.h|fcntl\.h|sys/.*|net/.*|netinet/.*|arpa/.*|linux/.*|netlink/.*|nftables/.*|filesystem|fstream|chrono|"
+    r"random|ctime|thread|spdlog/.*|boost/asio.*)$"
 )
 
 LONGEST_FILE = 500

@@ -37,6 +37,8 @@ class Layering(unittest.TestCase):
         self.refused("base/a.hpp", '"vmspec/profile.hpp"')
         self.refused("vmspec/a.hpp", '"network/plan/address.hpp"')
         self.refused("vmspec/a.hpp", '"base/file.hpp"')
+        self.refused("network/plan/a.hpp", '"network/apply/links.hpp"')
+        self.refused("network/plan/a.hpp", '"base/file.hpp"')
         self.refused("network/apply/a.hpp", '"launcher/state/roots.hpp"')
         self.refused("guest/a.hpp", '"vmspec/profile.hpp"')
         self.refused("launcher/commands/a.hpp", '"guest/pty.hpp"')
@@ -51,8 +53,8 @@ class Layering(unittest.TestCase):
         self.accepted("base/a.hpp", "<unistd.h>")
 
     def test_pure_folders_see_no_system(self):
-        for name in ("unistd.h", "fcntl.h", "sys/stat.h", "netlink/netlink.h", "filesystem", "fstream", "chrono",
-                     "random", "spdlog/spdlog.h", "boost/asio/io_context.hpp"):
+        for name in ("unistd.h", "fcntl.h", "sys/stat.h", "net/if.h", "linux/if_tun.h", "netlink/netlink.h",
+                     "nftables/libnftables.h", "filesystem", "fstream", "chrono", "random", "spdlog/spdlog.h", "boost/asio/io_context.hpp"):
             self.refused("vmspec/a.hpp", f"<{name}>")
             self.refused("network/plan/a.hpp", f"<{name}>")
 

@@ -135,6 +135,8 @@ TEST_CASE("the verbs that look") {
   CHECK(logs.source == "console");
   CHECK(parsed<LogsOptions>({"logs"}).source == "agent");
   CHECK(parsed<DoctorOptions>({"doctor", "--json"}).json);
+  CHECK(parsed<NetShowOptions>({"net", "show", "--json"}).json);
+  CHECK_FALSE(parsed<NetShowOptions>({"net", "show"}).json);
 }
 
 TEST_CASE("the verbs that end") {
@@ -169,11 +171,33 @@ TEST_CASE("global options stand before or behind the verb") {
   CHECK(printed({"--version"}) == "agentvm " AGENTVM_VERSION "\n");
 }
 
+TEST_CASE("the verbs about files") {
+  const auto definition =
+      parsed<DefinitionOptions>({"definition", "--profile", "rust", "-o", "vm", "--json", "--force", "--vcpus", "2"});
+  CHECK(definition.profile == "rust");
+  CHECK(definition.output == "vm");
+  CHECK(definition.json);
+  CHECK(definition.force);
+  CHECK_FALSE(definition.trust_workspace);
+  CHECK(definition.overrides == std::vector<Override>{{"--vcpus", "machine.vcpus", {"2"}}});
+  const auto init = parsed<InitOptions>({"init", "app", "--profile", "go", "--agents-md"});
+  CHECK(init.directory == "app");
+  CHECK(init.profile == "go");
+  CHECK(init.agents_md);
+  CHECK_FALSE(init.force);
+  CHECK(parsed<InitOptions>({"init"}).profile == "default");
+  const auto build = parsed<BuildOptions>({"build", "--update", "-q", "--profile", "rust"});
+  CHECK(build.update);
+  CHECK(build.quiet);
+  CHECK(build.profile == "rust");
+  CHECK(has(refused({"definition", "rust"}), "unexpected argument 'rust'"));
+}
+
 TEST_CASE("every verb has help with examples") {
   const std::string all = printed({"--help"});
   CHECK(printed({}) == all);
-  for (const char* verb : {"run", "exec", "shell", "attach", "ls", "inspect", "logs", "stop", "destroy", "gc", "doctor",
-                           "profile", "completion"}) {
+  for (const char* verb : {"run", "exec", "shell", "attach", "ls", "inspect", "logs", "stop", "destroy", "gc", "net",
+                           "doctor", "profile", "definition", "build", "init", "completion"}) {
     CAPTURE(verb);
     CHECK(has(all, verb));
     const std::string help = printed({verb, "--help"});

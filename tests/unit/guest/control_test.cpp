@@ -2,9 +2,12 @@
 #include "guest/control.hpp"
 
 #include <doctest/doctest.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <chrono>
@@ -426,6 +429,48 @@ TEST_CASE("setup, health and shutdown") {
   CHECK_FALSE(link.shutdown_asked);
   CHECK(link.ask("POST", "/shutdown").status == 200);
   CHECK(link.shutdown_asked);
+}
+
+TEST_CASE("a connection to a port of the guest's loopback") {
+  UniqueFd listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  REQUIRE(bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), size) == 0);
+  REQUIRE(listen(listener.get(), 1) == 0);
+  REQUIRE(getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
+  const std::string path = "/connect/" + std::to_string(ntohs(address.sin_port));
+  ControlLink link;
+  std::string answer;
+  const auto talk = [&]() -> asio::awaitable<void> {
+    const StreamPtr stream = link.host().open("POST", path);
+    const auto fields = co_await stream->response();
+    CHECK(link::field(fields, ":status") == "200");
+    const UniqueFd program(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    write_all(program.get(), "from the guest");
+    shutdown(program.get(), SHUT_WR);
+    answer = co_await stream->read_all(100);
+    co_await stream->write("to the guest");
+    stream->finish();
+    // Both ends are on this thread, which must not block in read(2).
+    char buffer[100];
+    ssize_t got = -1;
+    for (int i = 0; i < 1000 && got < 0; ++i) {
+      got = recv(program.get(), buffer, sizeof buffer, MSG_DONTWAIT);
+      if (got < 0) co_await sleep_for(std::chrono::milliseconds(5));
+    }
+    answer += "," + std::string(buffer, static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+  };
+  link.run(talk());
+  CHECK(answer == "from the guest,to the guest");
+  listener.reset();
+  const link::Answer nobody = link.ask("POST", path);
+  CHECK(nobody.status == 502);
+  CHECK(nobody.body.find("Connection refused") != std::string::npos);
+  CHECK(link.ask("POST", "/connect/0").status == 404);
+  CHECK(link.ask("POST", "/connect/65536").status == 404);
+  CHECK(link.ask("GET", path).status == 404);
 }
 
 TEST_CASE("unknown paths and processes are answered 404") {

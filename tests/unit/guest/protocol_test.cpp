@@ -58,6 +58,7 @@ TEST_CASE("a setup survives its JSON") {
                  {.path = "/etc/link", .target = "../usr/lib/x"},
                  {.path = "/home/agent", .mode = 0700, .uid = 4294967294, .gid = 1000, .directory = true}};
   setup.services = {"mcp/nixos", "model"};
+  setup.network = NetworkSetup{"02:00:00:00:00:01", "192.168.83.7", 24, "192.168.83.1", "192.168.83.1"};
   setup.model_port = 4180;
   CHECK(guest_setup_from_json(json::parse(to_json(setup).dump())) == setup);
   CHECK(guest_setup_from_json(json::parse("{}")) == GuestSetup{});
@@ -129,6 +130,10 @@ TEST_CASE("a wrong setup is refused with the field, its rule and what came") {
         R"(setup, file 1: "target" must be left out for a directory, not "b")");
   CHECK(refusal_of_setup(R"({"model_port":65536})") ==
         R"(setup: "model_port" must be an integer from 0 to 65535, not 65536)");
+  CHECK(refusal_of_setup(R"({"network":{"mac":"eth0"}})") ==
+        R"(setup, network: "mac" must be a MAC address, not "eth0")");
+  CHECK(refusal_of_setup(R"({"network":{"mac":"02:00:00:00:00:01"}})") ==
+        R"(setup, network: "address" must be an IPv4 address, and is missing)");
   CHECK(refusal_of_setup(R"({"clock_unix_ms":-1})") ==
         R"(setup: "clock_unix_ms" must be an integer from 0 to 9223372036854775807, not -1)");
 }

@@ -64,6 +64,21 @@ TEST_CASE("modules come after what they depend on, found without depmod") {
   CHECK(missing_module(kernel.modules).empty());
 }
 
+TEST_CASE("the card's driver is there for guests with a card, and must be") {
+  const Kernel kernel;
+  kernel.put("modules.builtin", "kernel/virtio_pci.ko\nkernel/virtio_console.ko\nkernel/virtiofs.ko\n");
+  kernel.put("modules.order", "");
+  CHECK(needed_modules(kernel.modules).empty());
+  CHECK_THROWS_WITH_AS(needed_modules(kernel.modules, true), doctest::Contains("has no virtio_net"), Error);
+  kernel.module("kernel/virtio_net.ko", "net_failover");
+  kernel.module("kernel/net_failover.ko", "failover");
+  kernel.module("kernel/failover.ko", "");
+  kernel.put("modules.order", "kernel/virtio_net.ko\nkernel/net_failover.ko\nkernel/failover.ko\n");
+  CHECK(needed_modules(kernel.modules).empty());
+  CHECK(needed_modules(kernel.modules, true) ==
+        Files{"kernel/failover.ko", "kernel/net_failover.ko", "kernel/virtio_net.ko"});
+}
+
 TEST_CASE("modules.dep is followed from its last entry, packed modules included") {
   const Kernel kernel;
   for (const char* name : {"a/ring.ko.xz", "a/virtio.ko.xz", "a/virtio_pci.ko.xz"}) kernel.put(name, "packed");

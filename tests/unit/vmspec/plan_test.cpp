@@ -350,12 +350,18 @@ TEST_CASE("cloud-hypervisor that cannot run the machine is refused, each reason 
 }
 
 TEST_CASE("engines of later versions are refused, each with its key and place") {
-  const std::vector<std::pair<const char*, const char*>> cases = {
-      {"guest.source", "\"nix\""},     {"guest.devshell", "true"},       {"guest.modules", "[\"./x.nix\"]"},
-      {"store.share", "\"closure\""},  {"workspace.mode", "\"review\""}, {"network.egress", "\"nat\""},
-      {"network.egress", "\"proxy\""}, {"network.allow", "[\"a.org\"]"}, {"network.publish", "[\"127.0.0.1:1:2\"]"},
-      {"agent.kind", "\"claude\""},    {"agent.kind", "\"gemini\""},     {"agent.kind", "\"opencode\""},
-      {"agent.package", "\"nix:x\""},  {"model.wire", "\"chat\""}};
+  const std::vector<std::pair<const char*, const char*>> cases = {{"guest.source", "\"nix\""},
+                                                                  {"guest.devshell", "true"},
+                                                                  {"guest.modules", "[\"./x.nix\"]"},
+                                                                  {"store.share", "\"closure\""},
+                                                                  {"workspace.mode", "\"review\""},
+                                                                  {"network.egress", "\"proxy\""},
+                                                                  {"network.allow", "[\"a.org\"]"},
+                                                                  {"agent.kind", "\"claude\""},
+                                                                  {"agent.kind", "\"gemini\""},
+                                                                  {"agent.kind", "\"opencode\""},
+                                                                  {"agent.package", "\"nix:codex-cli-nix\""},
+                                                                  {"model.wire", "\"chat\""}};
   for (const auto& one : cases) {
     const std::string key = one.first;
     const std::string value = one.second;
@@ -368,6 +374,38 @@ TEST_CASE("engines of later versions are refused, each with its key and place") 
     CHECK(p.problems[0].code == ExitCode::agentvm_failed);
     CHECK(has_line(p.lines, "is not supported by this version of agentvm"));
   }
+}
+
+TEST_CASE("nat where it works, without asking only where netd runs") {
+  HostFacts facts = debian_host();
+  facts.nat = {.works = false, .reason = "agentvm-netd is not running", .hint = "start it"};
+  auto p = plan(with("network.egress = \"nat\"\n"), facts);
+  REQUIRE(p.problems.size() == 1);
+  CHECK(p.problems[0].code == ExitCode::cannot_start);
+  CHECK(has_line(p.lines, "agentvm-netd is not running"));
+  CHECK(has_line(p.lines, "start it"));
+  CHECK(plan(builtin("default"), facts).spec.egress == Egress::none);
+
+  facts.nat = {.works = true, .running = false};  // root, who would change the firewall first
+  CHECK(plan(with("network.egress = \"nat\"\n"), facts).spec.egress == Egress::nat);
+  CHECK(plan(builtin("default"), facts).spec.egress == Egress::none);
+  CHECK(has_line(plan(builtin("default"), facts).spec.notes, "no network"));
+
+  facts.nat.running = true;
+  p = plan(builtin("default"), facts);
+  CHECK(p.spec.egress == Egress::nat);
+  CHECK_FALSE(has_line(p.spec.notes, "no network"));
+  CHECK(plan(with("network.egress = \"none\"\n"), facts).spec.egress == Egress::none);
+
+  CHECK(needed_facts(builtin("default"), some_run()).network);
+  CHECK_FALSE(needed_facts(with("network.egress = \"none\"\n"), some_run()).network);
+}
+
+TEST_CASE("published ports are planned and said") {
+  const auto p = plan(with("network.publish = [\"127.0.0.1:8080:80\", \"[::1]:8443:443\"]\n"));
+  CHECK(p.lines.empty());
+  CHECK(p.spec.publish == std::vector<PublishSpec>{{"127.0.0.1", 8080, 80}, {"::1", 8443, 443}});
+  CHECK(has_line(p.spec.notes, "127.0.0.1:8080 of this host leads to port 80 of the guest."));
 }
 
 TEST_CASE("read-only and ask are carried out and said") {

@@ -57,7 +57,11 @@ std::string unknown(const json& table, const json& type, const json& value, cons
 TEST_CASE("requests to cloud-hypervisor have its names and types") {
   const json table = json::parse(testing::data_file("cloud-hypervisor-fields.json"));
   const VmSpec spec = cloud_spec();
-  const json created = render_vm_create(spec, cloud_paths(spec), kernel_cmdline(spec), {.landlock = true});
+  auto paths = cloud_paths(spec);
+  paths.tap = "av-app";
+  paths.mac = "02:00:00:00:00:01";
+  const json created = render_vm_create(spec, paths, kernel_cmdline(spec), {.landlock = true});
+  CHECK(created["net"] == json::parse(R"([{"tap": "av-app", "mac": "02:00:00:00:00:01"}])"));
   CHECK(unknown(table, "VmConfig", created, "vm.create") == "");
   CHECK(unknown(table, "FsConfig", render_add_share(spec.shares.front(), "/r/fs0.sock"), "vm.add-fs") == "");
   CHECK(unknown(table, "VmRemoveDevice", render_remove_share("late"), "vm.remove-device") == "");

@@ -33,6 +33,21 @@ pugi::xml_document parse_xml(const std::string& text) {
 
 }  // namespace
 
+TEST_CASE("a network card only where there is a tap, and the tap stays netd's") {
+  const VmSpec spec = some_spec();
+  auto paths = some_paths(spec);
+  CHECK(render_libvirt_domain(spec, paths, "", {}).find("<interface") == std::string::npos);
+  paths.tap = "avm-x-0000";
+  paths.mac = "02:00:00:00:00:01";
+  const auto document = parse_xml(render_libvirt_domain(spec, paths, "", {}));
+  const auto card = document.child("domain").child("devices").child("interface");
+  CHECK(std::string(card.attribute("type").value()) == "ethernet");
+  CHECK(std::string(card.child("mac").attribute("address").value()) == paths.mac);
+  CHECK(std::string(card.child("target").attribute("dev").value()) == paths.tap);
+  CHECK(std::string(card.child("target").attribute("managed").value()) == "no");
+  CHECK(std::string(card.child("model").attribute("type").value()) == "virtio");
+}
+
 TEST_CASE("whatever a path holds stays a path") {
   VmSpec spec = some_spec();
   auto paths = some_paths(spec);

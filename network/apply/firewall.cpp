@@ -1,0 +1,85 @@
+// firewall.cpp - one libnftables context, spoken to in JSON.
+#include "network/apply/firewall.hpp"
+
+#include <nftables/libnftables.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "network/plan/ruleset.hpp"
+
+namespace agentvm::network {
+
+using nlohmann::json;
+
+void Firewall::Free::operator()(nft_ctx* context) const noexcept {
+  nft_ctx_free(context);
+}
+
+Firewall::Firewall() : context_(nft_ctx_new(NFT_CTX_DEFAULT)) {
+  if (!context_) throw Error("out of memory for nftables");
+  nft_ctx_output_set_flags(context_.get(), NFT_CTX_OUTPUT_JSON);
+  if (nft_ctx_buffer_output(context_.get()) != 0 || nft_ctx_buffer_error(context_.get()) != 0) {
+    throw Error("out of memory for nftables");
+  }
+}
+
+std::string Firewall::run(const std::string& commands) {
+  const int result = nft_run_cmd_from_buffer(context_.get(), commands.c_str());
+  // Reading a buffer empties it.
+  const std::string output = nft_ctx_get_output_buffer(context_.get());
+  std::string complaint = nft_ctx_get_error_buffer(context_.get());
+  if (result == 0) return output;
+  complaint = complaint.substr(0, complaint.find('\n'));
+  throw Error("nftables: " + (complaint.empty() ? "the rules were refused" : complaint),
+              "The kernel needs nf_tables with nft_ct, nft_masq, nft_fib_inet and the bridge family.");
+}
+
+void Firewall::apply(const json& commands) {
+  run(commands.dump());
+}
+
+std::vector<std::string> Firewall::standing_links() {
+  std::vector<std::string> links;
+  const json command = {{"list", {{"set", {{"family", "inet"}, {"table", table_name}, {"name", standing_set}}}}}};
+  json answer;
+  try {
+    answer = json::parse(run(json{{"nftables", json::array({command})}}.dump()), nullptr, false);
+  } catch (const Error&) {
+    return links;  // no such set
+  }
+  for (const json& item : answer.value("nftables", json::array())) {
+    if (!item.contains("set")) continue;
+    for (const json& element : item["set"].value("elem", json::array())) {
+      if (element.is_string()) links.push_back(element.get<std::string>());
+    }
+  }
+  return links;
+}
+
+std::vector<ForwardDrop> Firewall::forward_drops(const std::string& bridge) {
+  const json answer = json::parse(run(R"({"nftables":[{"list":{"ruleset":null}}]})"), nullptr, false);
+  const json items = answer.value("nftables", json::array());
+  std::vector<ForwardDrop> drops;
+  for (const json& item : items) {
+    if (!item.contains("chain")) continue;
+    const json& chain = item["chain"];
+    ForwardDrop drop{chain.value("family", ""), chain.value("table", ""), chain.value("name", ""), {}};
+    if (chain.value("hook", "") != "forward" || chain.value("policy", "") != "drop") continue;
+    if (drop.family != "ip" && drop.family != "inet") continue;
+    drop.open_chain = drop.chain;
+    bool passes = false;
+    for (const json& other : items) {
+      const json none = json::object();
+      const json& named = other.contains("chain") ? other["chain"] : other.contains("rule") ? other["rule"] : none;
+      if (named.value("family", "") != drop.family || named.value("table", "") != drop.table) continue;
+      if (named.value("name", "") == "DOCKER-USER") drop.open_chain = "DOCKER-USER";
+      // Any rule that names the bridge: somebody has thought of it.
+      if (other.contains("rule") && named.dump().find("\"" + bridge + "\"") != std::string::npos) passes = true;
+    }
+    if (!passes) drops.push_back(std::move(drop));
+  }
+  return drops;
+}
+
+}  // namespace agentvm::network

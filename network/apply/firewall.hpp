@@ -1,0 +1,41 @@
+// firewall.hpp - runs rules through libnftables; one call is one transaction.
+#pragma once
+
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+struct nft_ctx;
+
+namespace agentvm::network {
+
+/// A chain at the forward hook whose policy is to drop.
+struct ForwardDrop {
+  std::string family, table, chain;
+  std::string open_chain;  ///< where a rule of the user's belongs: Docker's DOCKER-USER, or the chain itself
+};
+
+class Firewall {
+ public:
+  Firewall();
+
+  /// All of it or nothing. Throws Error with nftables' own words.
+  void apply(const nlohmann::json& commands);
+  /// The links in the set that says that forwarding was off before agentvm came; empty: there is no such set.
+  std::vector<std::string> standing_links();
+  /// Chains of others that drop forwarded traffic by default and do not pass the bridge's. Rules of the legacy iptables
+  /// are not seen.
+  std::vector<ForwardDrop> forward_drops(const std::string& bridge);
+
+ private:
+  /// nftables' answer, or its complaint as an Error.
+  std::string run(const std::string& commands);
+
+  struct Free {
+    void operator()(nft_ctx* context) const noexcept;
+  };
+  std::unique_ptr<nft_ctx, Free> context_;
+};
+
+}  // namespace agentvm::network

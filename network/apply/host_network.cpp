@@ -1,0 +1,215 @@
+// host_network.cpp - bridge, rules, taps and resolver in the order that never leaves a tap without its rules.
+#include "network/apply/host_network.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "network/apply/sysctl.hpp"
+#include "network/apply/tap.hpp"
+#include "network/plan/ruleset.hpp"
+
+namespace agentvm::network {
+
+namespace {
+
+std::vector<std::string> names_of(const std::vector<Link>& links, bool own) {
+  std::vector<std::string> names;
+  for (const Link& link : links) {
+    if (is_own(link) == own) names.push_back(link.name);
+  }
+  return names;
+}
+
+std::vector<Link> own_links(const std::vector<Link>& links) {
+  std::vector<Link> own;
+  std::copy_if(links.begin(), links.end(), std::back_inserter(own), is_own);
+  // Taps before the bridge they are on.
+  std::stable_sort(own.begin(), own.end(),
+                   [](const Link& a, const Link& b) { return a.kind != "bridge" && b.kind == "bridge"; });
+  return own;
+}
+
+/// Off again, unless links came that somebody else may need it for.
+void restore_forwarding(const std::vector<std::string>& standing, const std::vector<Link>& links,
+                        std::vector<std::string>& said) {
+  if (standing.empty() || !forwarding()) return;
+  for (const std::string& name : names_of(links, false)) {
+    if (std::find(standing.begin(), standing.end(), name) != standing.end()) continue;
+    said.push_back(fmt::format("IPv4 forwarding stays on: the interface {} came since, and may need it.", name));
+    return;
+  }
+  set_forwarding(false);
+}
+
+template <typename Act>
+void attempt(std::vector<std::string>& failures, const Act& act) noexcept {
+  try {
+    act();
+  } catch (const std::exception& error) {
+    failures.emplace_back(error.what());
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> HostNetwork::recover() {
+  std::vector<std::string> said;
+  const std::vector<Link> links = links_.list();
+  for (const Link& link : own_links(links)) {
+    links_.remove(link.index);
+    said.push_back(fmt::format("The {} {} of a killed agentvm-netd was removed.", link.kind, link.name));
+  }
+  restore_forwarding(firewall_.standing_links(), links, said);
+  firewall_.apply(no_ruleset());
+  return said;
+}
+
+Network HostNetwork::choose(const std::vector<Link>& links) {
+  notes_.clear();
+  const BridgeChoice bridge = choose_bridge(options_.bridge, names_of(links, false));
+  const SubnetChoice subnet = choose_subnet(options_.subnet, links_.used_prefixes(own_links(links)));
+  for (const std::string& note : {bridge.note, subnet.note}) {
+    if (!note.empty()) notes_.push_back(note);
+  }
+  Network network = make_network(bridge.name, subnet.subnet);
+  if (!forwarding()) network.standing_links = names_of(links, false);
+  return network;
+}
+
+void HostNetwork::bring_up() {
+  network_ = choose(links_.list());
+  try {
+    bridge_index_ = links_.add_bridge(network_->bridge, network_->bridge_mac);
+    disable_ipv6(network_->bridge);
+    links_.add_address(bridge_index_, network_->gateway, network_->subnet.bits);
+    firewall_.apply(ruleset_of(*network_));
+    links_.set_up(bridge_index_);
+    // Only now, with the rules there that keep it to the guests.
+    if (!network_->standing_links.empty()) set_forwarding(true);
+    resolver_.emplace(options_.dnsmasq, network_->gateway);
+  } catch (...) {
+    bring_down();
+    throw;
+  }
+}
+
+std::vector<std::string> HostNetwork::bring_down() noexcept {
+  std::vector<std::string> said;
+  resolver_.reset();
+  if (!network_) return said;
+  attempt(said, [&] { restore_forwarding(network_->standing_links, links_.list(), said); });
+  if (bridge_index_ != 0) attempt(said, [&] { links_.remove(bridge_index_); });
+  attempt(said, [&] { firewall_.apply(no_ruleset()); });
+  bridge_index_ = 0;
+  network_.reset();
+  return said;
+}
+
+LeaseInfo HostNetwork::acquire(const std::string& vm, uid_t owner, bool multi_queue) {
+  if (!network_) bring_up();
+  if (!resolver_) resolver_.emplace(options_.dnsmasq, network_->gateway);  // it had died, and too soon to be replaced
+  std::optional<Lease> lease;
+  int index = 0;
+  try {
+    lease = plan_lease(*network_, vm, leases_, names_of(links_.list(), false));
+    make_tap(lease->tap, owner, multi_queue, [&] {
+      index = links_.index_of(lease->tap);
+      links_.set_alias(index, tap_alias(vm));
+    });
+    disable_ipv6(lease->tap);
+    firewall_.apply(admit(*lease));
+    links_.add_port(index, bridge_index_);
+    links_.set_up(index);
+  } catch (...) {
+    std::vector<std::string> ignored;
+    if (index != 0) attempt(ignored, [&] { links_.remove(index); });
+    if (lease) attempt(ignored, [&] { firewall_.apply(dismiss(*lease)); });
+    if (leases_.empty()) bring_down();
+    throw;
+  }
+  leases_.push_back(*lease);
+  return {*lease, network_->bridge, network_->subnet.bits, network_->gateway, network_->gateway, notes_};
+}
+
+std::vector<std::string> HostNetwork::release(const Lease& lease) {
+  std::vector<std::string> said;
+  const auto found = std::find(leases_.begin(), leases_.end(), lease);
+  if (found == leases_.end()) return said;
+  leases_.erase(found);
+  // The tap first: as long as it is there, its rules are.
+  attempt(said, [&] {
+    for (const Link& link : links_.list()) {
+      if (link.name == lease.tap && is_own(link)) links_.remove(link.index);
+    }
+  });
+  if (!leases_.empty()) {
+    attempt(said, [&] { firewall_.apply(dismiss(lease)); });
+    return said;
+  }
+  for (std::string& sentence : bring_down()) said.push_back(std::move(sentence));
+  return said;
+}
+
+std::vector<std::string> HostNetwork::close() noexcept {
+  std::vector<std::string> said;
+  attempt(said, [&] {
+    while (!leases_.empty()) {
+      const Lease last = leases_.back();
+      for (std::string& sentence : release(last)) said.push_back(std::move(sentence));
+    }
+  });
+  return said;
+}
+
+void HostNetwork::restart_resolver(bool again) {
+  resolver_.reset();
+  if (network_ && again) resolver_.emplace(options_.dnsmasq, network_->gateway);
+}
+
+std::vector<std::string> HostNetwork::explain() {
+  const std::vector<Link> links = links_.list();
+  const Network network = choose(links);
+  std::vector<std::string> lines = {fmt::format(
+      "With the first lease: the bridge {} with {}/{} is made, and dnsmasq answers DNS there. With the last "
+      "one both go.",
+      network.bridge, format(network.gateway), network.subnet.bits)};
+  lines.insert(lines.end(), notes_.begin(), notes_.end());
+  for (std::string& rule : describe_rules(network)) lines.push_back(std::move(rule));
+  for (const Link& link : own_links(links)) {
+    lines.push_back(fmt::format("There is a {} {} of agentvm now.", link.kind, link.name));
+  }
+  return lines;
+}
+
+std::vector<std::string> HostNetwork::obstacles() {
+  std::vector<std::string> lines;
+  const std::vector<Link> links = links_.list();
+  const Network network = network_ ? *network_ : choose(links);
+  if (const std::string reason = tap_obstacle(); !reason.empty()) {
+    lines.push_back(fmt::format("No tap can be made: {}. Load the kernel's module: modprobe tun.", reason));
+  }
+  if (!find_resolver(options_.dnsmasq)) {
+    lines.push_back(fmt::format("{} is not installed, and guests have no DNS without it: apt install dnsmasq-base.",
+                                options_.dnsmasq));
+  }
+  for (const UsedPrefix& used : links_.used_prefixes(own_links(links))) {
+    if (!used.prefix.overlaps(network.subnet)) continue;
+    lines.push_back(
+        fmt::format("The guests' network {} overlaps with {} ({}), which came later: end the VMs, and the next "
+                    "one gets another network.",
+                    format(network.subnet), format(used.prefix), used.where));
+  }
+  for (const ForwardDrop& drop : firewall_.forward_drops(network.bridge)) {
+    lines.push_back(
+        fmt::format("Guests do not reach the internet: the chain {0} of table {1} {2} drops what is forwarded. "
+                    "Let them pass: nft insert rule {1} {2} {3} iifname {4} accept; nft insert rule {1} {2} "
+                    "{3} oifname {4} ct state established,related accept.",
+                    drop.chain, drop.family, drop.table, drop.open_chain, network.bridge));
+  }
+  return lines;
+}
+
+}  // namespace agentvm::network

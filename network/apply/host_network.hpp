@@ -1,0 +1,70 @@
+// host_network.hpp - the guests' network on this host: made with the first lease, gone with the last.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "network/apply/firewall.hpp"
+#include "network/apply/links.hpp"
+#include "network/apply/resolver.hpp"
+#include "network/plan/protocol.hpp"
+
+namespace agentvm::network {
+
+struct NetworkOptions {
+  std::string bridge = default_bridge;
+  Prefix subnet = default_subnet;
+  std::string dnsmasq = "dnsmasq";  ///< a path, or a name looked for where system programs are
+};
+
+/// The one owner of bridge, taps, rules and resolver. Not thread-safe; needs CAP_NET_ADMIN.
+class HostNetwork {
+ public:
+  explicit HostNetwork(NetworkOptions options) : options_(std::move(options)) {}
+  ~HostNetwork() { close(); }
+  HostNetwork(const HostNetwork&) = delete;
+  HostNetwork& operator=(const HostNetwork&) = delete;
+
+  /// Takes away what a killed predecessor left, found by its marks: links, tables, forwarding. Returns what it was, in
+  /// words. Throws Error when something stays.
+  std::vector<std::string> recover();
+
+  /// A tap on the bridge, filtered and up, that `owner` may open. Throws Error; then nothing of it is left.
+  LeaseInfo acquire(const std::string& vm, uid_t owner, bool multi_queue);
+  /// Takes the lease away; with the last one bridge, rules and resolver go and forwarding is as it was. Returns what
+  /// went wrong, in words.
+  std::vector<std::string> release(const Lease& lease);
+  /// Everything away.
+  std::vector<std::string> close() noexcept;
+
+  const std::optional<Network>& network() const noexcept { return network_; }
+  const std::vector<Lease>& leases() const noexcept { return leases_; }
+  const std::vector<std::string>& notes() const noexcept { return notes_; }
+
+  /// nullptr: none runs.
+  Resolver* resolver() noexcept { return resolver_ ? &*resolver_ : nullptr; }
+  /// After dnsmasq has died: gives it up, and starts a new one when `again`. Throws Error.
+  void restart_resolver(bool again);
+
+  /// What would be done here, a sentence each; changes nothing.
+  std::vector<std::string> explain();
+  /// What stands against the network there is or would be, a sentence each with what to do; empty: nothing.
+  std::vector<std::string> obstacles();
+
+ private:
+  Network choose(const std::vector<Link>& links);
+  void bring_up();
+  std::vector<std::string> bring_down() noexcept;
+
+  NetworkOptions options_;
+  Links links_;
+  Firewall firewall_;
+  std::optional<Network> network_;
+  int bridge_index_ = 0;
+  std::vector<std::string> notes_;
+  std::vector<Lease> leases_;
+  std::optional<Resolver> resolver_;
+};
+
+}  // namespace agentvm::network

@@ -1,0 +1,160 @@
+// lease_client.cpp - asks netd, and as root starts one when there is none.
+#include "network/client/lease_client.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+
+#include "base/file.hpp"
+#include "base/process.hpp"
+#include "base/unix_socket.hpp"
+
+namespace agentvm::network {
+
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+constexpr auto answer_limit = 20s;
+/// A netd that is just ending closes a connection without an answer; then it is asked again.
+constexpr int attempts = 3;
+
+Error no_netd() {
+  return Error("agentvm-netd is not running, and only root can make a network without it",
+               "Start it (sudo systemctl enable --now agentvm-netd.socket, or sudo agentvm-netd), or run with --egress "
+               "proxy, which needs no privilege.",
+               ExitCode::cannot_start);
+}
+
+Error not_allowed(const std::string& socket) {
+  return Error(fmt::format("you may not use agentvm-netd: {} is for root and the group {}", socket, group_name),
+               fmt::format("Become a member (sudo usermod -aG {} $USER) and log in again, or run with --egress proxy.",
+                           group_name),
+               ExitCode::cannot_start);
+}
+
+/// A connection; invalid when nobody listens. Throws when we may not connect.
+UniqueFd connect_to_netd(const NetdAccess& access) {
+  const std::string socket = access.socket();
+  try {
+    return connect_unix(socket);
+  } catch (const Error&) {
+    if (::access(socket.c_str(), W_OK) < 0 && errno == EACCES) throw not_allowed(socket);
+    return UniqueFd();
+  }
+}
+
+/// Sends a request and reads its answer, without the newline; "" when netd ended instead.
+std::string ask(const UniqueFd& connection, const Request& request) {
+  const std::string line = to_line(request);
+  // A netd that ends right now shows as the end of its answer.
+  [[maybe_unused]] const ssize_t sent = send(connection.get(), line.data(), line.size(), MSG_NOSIGNAL);
+  const auto deadline = Clock::now() + answer_limit;
+  std::string answer;
+  while (answer.size() < longest_answer) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+    pollfd item{connection.get(), POLLIN, 0};
+    const int ready = left.count() <= 0 ? 0 : poll(&item, 1, static_cast<int>(left.count()));
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready <= 0) throw Error(fmt::format("agentvm-netd has not answered for {} s", answer_limit.count()));
+    char buffer[16384];
+    const ssize_t got = recv(connection.get(), buffer, sizeof buffer, 0);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return "";
+    answer.append(buffer, static_cast<std::size_t>(got));
+    if (answer.back() == '\n') {
+      answer.pop_back();
+      return answer;
+    }
+  }
+  throw Error("agentvm-netd's answer has no end");
+}
+
+/// Starts a netd that serves us, listens for others of root, and ends with its last caller.
+UniqueFd start_netd(const NetdAccess& access) {
+  auto [ours, theirs] = socket_pair();
+  ChildProcess child = spawn({.program = access.program,
+                              .args = {"--directory", access.directory, "--caller-fd", std::to_string(theirs.get())},
+                              .directory = "/",
+                              .stderr_fd = STDERR_FILENO,
+                              .inherit = {theirs.get()},
+                              .new_session = true,
+                              .die_with_parent = false});
+  child.release();
+  return std::move(ours);
+}
+
+struct Asked {
+  UniqueFd connection;
+  std::string answer;
+};
+
+Asked ask_netd(const NetdAccess& access, const Request& request) {
+  const bool may_start = geteuid() == 0 && !access.program.empty() && request.kind == Request::Kind::acquire;
+  for (int attempt = 0; attempt < attempts; ++attempt) {
+    UniqueFd connection = connect_to_netd(access);
+    std::optional<FileLock> starting;
+    if (!connection && may_start) {
+      // One starter at a time: whoever comes second finds the first one's netd listening.
+      make_directories(access.directory, 0755);
+      UniqueFd file(open((access.directory + "/start.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+      if (!file || flock(file.get(), LOCK_EX) < 0) throw system_error(errno, "locking " + access.directory);
+      starting = FileLock::adopt(std::move(file));
+      connection = connect_to_netd(access);
+      if (!connection) connection = start_netd(access);
+    }
+    if (!connection) throw no_netd();
+    std::string answer = ask(connection, request);
+    if (!answer.empty()) return {std::move(connection), std::move(answer)};
+  }
+  throw Error("agentvm-netd closes the connection without an answer", "Its log tells why: journalctl -u agentvm-netd.");
+}
+
+}  // namespace
+
+NetdAccess netd_access(std::string program) {
+  NetdAccess access{.program = std::move(program)};
+  if (const char* directory = std::getenv("AGENTVM_NETD_DIR")) access.directory = directory;
+  return access;
+}
+
+HeldLease take_lease(const NetdAccess& access, const std::string& vm, bool multi_queue) {
+  Asked asked = ask_netd(access, {Request::Kind::acquire, vm, multi_queue});
+  return {lease_from_line(asked.answer), std::move(asked.connection)};
+}
+
+NetworkInfo network_info(const NetdAccess& access) {
+  if (geteuid() == 0 && !connect_to_netd(access)) return {};
+  return network_from_line(ask_netd(access, {}).answer);
+}
+
+std::optional<Error> lease_obstacle(const NetdAccess& access) {
+  try {
+    if (connect_to_netd(access)) {
+      network_info(access);
+      return std::nullopt;
+    }
+  } catch (const Error& error) {
+    return error;
+  }
+  if (geteuid() != 0) return no_netd();
+  if (access.program.empty()) return Error("agentvm-netd is not installed beside agentvm");
+  return std::nullopt;
+}
+
+void clean_after_netd(const NetdAccess& access) {
+  // Without the directory none has ever run here.
+  if (geteuid() != 0 || access.program.empty() || ::access(access.directory.c_str(), F_OK) < 0) return;
+  if (connect_to_netd(access)) return;
+  run_captured({.program = access.program, .args = {"--directory", access.directory, "--clean"}}, answer_limit);
+}
+
+}  // namespace agentvm::network

@@ -1,0 +1,37 @@
+// ruleset.hpp - the firewall of the guests' network, as libnftables JSON (libnftables-json(5)).
+//
+// Two tables, both named "agentvm" and nobody else's. Guests are elements of sets, so that one lease more or less
+// changes no rule. What is not a guest's traffic passes both tables untouched.
+//
+//   inet agentvm    forward: guests reach public IPv4 addresses, nothing else; nobody reaches a guest
+//                   input: guests reach the gateway's DNS, nothing else of the host
+//                   postrouting: masquerade
+//   bridge agentvm  prerouting: a guest sends IPv4 from its own MAC and address to the bridge's MAC, and ARP about
+//                   itself to the gateway; every other frame (IPv6, VLANs, DHCP, another's address) is dropped
+//                   forward: nothing passes from port to port
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "network/plan/lease.hpp"
+
+namespace agentvm::network {
+
+inline constexpr char table_name[] = "agentvm";
+/// A set of that name in the inet table says that IPv4 forwarding was off before agentvm came.
+inline constexpr char standing_set[] = "standing";
+
+/// Both tables without any guest, in place of whatever tables of that name there are.
+nlohmann::json ruleset_of(const Network& network);
+/// A guest more, and a guest less.
+nlohmann::json admit(const Lease& lease);
+nlohmann::json dismiss(const Lease& lease);
+/// Both tables away; it is no error when there are none.
+nlohmann::json no_ruleset();
+
+/// What the rules mean, a sentence each, for people.
+std::vector<std::string> describe_rules(const Network& network);
+
+}  // namespace agentvm::network

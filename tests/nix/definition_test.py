@@ -1,0 +1,296 @@
+# definition_test.py - definitions as Nix sees them: they evaluate against the options' types, and a wrong one does not.
+import json
+import os
+import random
+import shutil
+import subprocess
+import tomllib
+import unittest
+
+import harness
+import nix
+from harness import Sandbox
+
+BUILT_IN = ("default", "rust", "python", "node", "go", "cpp", "nix")
+DATA = os.path.join(harness.SOURCE, "tests", "unit", "vmspec", "data")
+
+# Texts that end strings, begin interpolations, escape escapes or drive a terminal; each would be noticed if it were evaluated.
+NASTY = ('"', "''", "\\", '\\"', "$", "${", '${throw "evaluated"}', '$${throw "evaluated"}', '\\${throw "evaluated"}', "$\\{x}", "}",
+         "#", "/*", "*/", ";", "\n", "\r", "\r\n", "\t", "\x1b[2J", "\x07", "\x7f", "\x01", "ä", "λ", "🦀", "a", " ", "''${x}", "''\\n")
+
+
+def toml(text):
+    """A TOML basic string."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def keys(table, prefix=""):
+    """Dotted keys of a TOML document with their values; tables of free names are one key."""
+    for name, value in table.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, dict) and key not in ("agent.env", "model.key", "mcp.nixos", "mcp.files"):
+            yield from keys(value, key + ".")
+        else:
+            yield key, value
+
+
+class NixTestCase(unittest.TestCase):
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        if nix.MISSING:
+            raise unittest.SkipTest(nix.MISSING)
+        if not harness.BIN:
+            raise unittest.SkipTest("AGENTVM_BIN_DIR is not set")
+        cls.sandbox = cls.enterClassContext(Sandbox())
+        cls.home = cls.sandbox.path("home")
+        cls.count = 0
+
+    def write(self, *words):
+        """A definition on disk; what agentvm said when there is none."""
+        type(self).count += 1
+        directory = self.sandbox.path("definitions", str(self.count))
+        return directory, self.sandbox.run("definition", "-o", directory, *words)
+
+    def write_profile(self, text):
+        return self.write("--profile", self.sandbox.write(f"profiles/{self.count}.toml", text))
+
+    def evaluate(self, directory):
+        return nix.evaluate("definition.nix", self.home, directory=directory)
+
+    def evaluated(self, *words):
+        directory, run = self.write(*words)
+        self.assertEqual(run.code, 0, run)
+        return self.evaluate(directory)
+
+    def evaluated_profile(self, text):
+        directory, run = self.write_profile(text)
+        self.assertEqual(run.code, 0, run)
+        return self.evaluate(directory)
+
+
+class Definitions(NixTestCase):
+    def test_every_built_in_profile(self):
+        for name in BUILT_IN:
+            with self.subTest(name=name):
+                machine = self.evaluated("--profile", name)
+                self.assertEqual(machine["name"], name)
+                config = machine["config"]
+                self.assertEqual(config["refused"], [])
+                self.assertEqual(config["networking"]["hostName"], name)
+                microvm = config["microvm"]
+                self.assertEqual((microvm["hypervisor"], microvm["vcpu"], microvm["mem"]), ("cloud-hypervisor", 8, 4096))
+                self.assertEqual([(share["tag"], share["source"], share.get("readOnly", False)) for share in microvm["shares"]],
+                                 [("ro-store", "/nix/store", True), ("workspace", "workspace", False)])
+                self.assertEqual(microvm["writableStoreOverlay"], "/nix/.rw-store")
+                self.assertIsNone(microvm["machineId"], "not of the host name, which all its VMs share")
+                self.assertIn("console=hvc0", microvm["kernelParams"])
+                self.assertEqual(microvm["cloud-hypervisor"]["extraArgs"], ["--console", "tty", "--serial", "off"])
+                self.assertEqual(machine["manifest"]["tools"]["agent"].rsplit("/", 1)[1], "codex")
+
+    def test_what_agentvm_reads(self):
+        machine = self.evaluated("--profile", "rust")
+        self.assertEqual(machine["image"], {"name": "agentvm-rust", "files": ["manifest.json", "runner"],
+                                            "manifest": machine["manifest"]})
+        manifest = machine["manifest"]
+        self.assertEqual(manifest["version"], 1)
+        self.assertTrue(manifest["kernel"]["elf"].endswith("/vmlinux"))
+        self.assertTrue(manifest["init"].endswith("/init"))
+        self.assertIn(f"init={manifest['init']}", manifest["kernel_params"])
+        self.assertEqual(manifest["store"], {"kind": "share", "disk": None, "writable": True})
+        service = machine["config"]["systemd"]["services"]["agentvm-guest"]
+        self.assertTrue(service["serviceConfig"]["ExecStart"].endswith("/bin/agentvm-guest serve"))
+        self.assertEqual(service["after"], ["workspace.mount"])
+        rules = "\n".join(machine["config"]["systemd"]["tmpfiles"]["rules"])
+        for path in ("/home/agent/.codex/config.toml", "/home/agent/.codex/AGENTS.md", "/run/agentvm/agentvm-guest"):
+            self.assertIn(path, rules)
+
+    def test_the_golden_ones(self):
+        for case in ("rust", "everything", "closure-command", "claude", "hostile"):
+            with self.subTest(case=case):
+                profile = f"{DATA}/nix-{case}/profile.toml"
+                if case == "everything":
+                    text = harness_read(profile).replace("/etc/agentvm/Our Tools.nix", self.sandbox.write("Our Tools.nix", "{ }\n"))
+                    self.sandbox.write("everything/extra.nix", "{ boot.kernelParams = [ \"from-a-module\" ]; }\n")
+                    profile = self.sandbox.write("everything/profile.toml", text)
+                machine = self.evaluated("--profile", profile)
+                self.assertEqual(machine["config"]["refused"], [])
+                self.assertEqual(machine["description"], tomllib.loads(harness_read(profile)).get("description", "Rust projects"))
+                microvm = machine["config"]["microvm"]
+                if case == "everything":
+                    self.assertEqual((microvm["vcpu"], microvm["mem"]), (3, 977))
+                    self.assertIn("from-a-module", machine["config"]["boot"]["kernelParams"])
+                    self.assertEqual(machine["inputs"]["agent-flake"]["url"], "github:openai/codex/rust-v0.169.0")
+                    self.assertEqual(machine["config"]["users"]["users"]["dev"]["uid"], 1000)
+                if case == "closure-command":
+                    self.assertEqual([share["tag"] for share in microvm["shares"]], ["workspace"])
+                    self.assertTrue(microvm["shares"][0]["readOnly"])
+                    self.assertIsNone(microvm["writableStoreOverlay"])
+                    self.assertEqual(machine["manifest"]["store"]["kind"], "disk")
+                    self.assertIsNone(machine["manifest"]["tools"]["agent"])
+                if case == "claude":
+                    self.assertEqual(microvm["interfaces"], [])
+                    self.assertTrue(machine["manifest"]["tools"]["agent"].endswith("/claude"))
+
+    def test_the_one_with_every_key_has_every_key(self):
+        mine = dict(keys(tomllib.loads(harness_read(f"{DATA}/nix-everything/profile.toml"))))
+        shown = dict(keys(tomllib.loads(self.sandbox.run("profile", "show", "default").stdout)))
+        self.assertEqual(set(shown) - set(mine), set())
+
+    def test_nix_takes_it_as_a_flake(self):
+        os.makedirs(self.sandbox.path("empty"), exist_ok=True)
+        self.sandbox.write("empty/flake.nix", "{ outputs = _: { }; }\n")
+        for words in (("--profile", "rust"), ("--profile", f"{DATA}/nix-hostile/profile.toml"), ("--agent", "claude")):
+            with self.subTest(words=words):
+                directory, run = self.write(*words)
+                self.assertEqual(run.code, 0, run)
+                names = self.evaluate(directory)["inputs"]
+                lock = nix.lock(directory, {name: self.sandbox.path("empty") for name in names}, self.home)
+                self.assertEqual(set(lock["nodes"]["root"]["inputs"]), set(names))
+
+
+class Strings(NixTestCase):
+    def test_every_string_key(self):
+        """Each is refused by name, or ends up as itself and is never evaluated."""
+        shown = dict(keys(tomllib.loads(self.sandbox.run("profile", "show", "default").stdout)))
+        texts = [key for key, value in shown.items() if isinstance(value, str)]
+        lists = [key for key, value in shown.items() if isinstance(value, list)]
+        self.assertGreater(len(texts), 12)
+        self.assertGreater(len(lists), 8)
+        hard = ('x"y', 'x${throw "evaluated"}y', "x\ny", "x\0y", "x''${y}", "x\\", "x" * 10000, "/x y\"${throw \"evaluated\"}")
+        taken = 0
+        for key in texts + lists + ["agent.env.X", "model.key.env", "mcp.nixos.command"]:
+            for text in hard:
+                with self.subTest(key=key, text=text[:40]):
+                    value = f"[{toml(text)}]" if key in lists or key.endswith(".command") else toml(text)
+                    extra = 'agent.command = ["true"]\n' if key == "agent.kind" else ""
+                    directory, run = self.write_profile(f"{key} = {value}\n{extra}")
+                    if run.code != 0:
+                        self.assertEqual(run.code, 2, run)
+                        self.assertIn(key.split(".")[0], run.stderr)
+                        continue
+                    taken += 1
+                    machine = self.evaluate(directory)
+                    if key == "description":
+                        self.assertEqual(machine["description"], text)
+                    if key == "workspace.mount":
+                        self.assertEqual(machine["manifest"]["workspace"], text)
+        self.assertGreater(taken, 30, "nearly everything was refused: nothing was tried")
+
+    def shell_environment(self, machine, names):
+        """What a login shell has, after the real bash has read the module's lines."""
+        script = machine["config"]["environment"]["loginShellInit"] + 'for name in "$@"; do printf "%s\\0" "${!name}"; done\n'
+        shown = subprocess.run(["bash", "--norc", "-c", script, "bash", *names], stdout=subprocess.PIPE, check=True, timeout=60,
+                               env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8"})
+        return shown.stdout.decode().split("\0")[:-1]
+
+    def test_ten_kilobytes(self):
+        long = "".join(NASTY) * 200
+        self.assertGreater(len(long), 10000)
+        machine = self.evaluated_profile(f"agent.env.LONG = {toml(long)}\n")
+        self.assertEqual(self.shell_environment(machine, ["LONG"]), [long])
+
+    def test_a_nul_byte_is_refused(self):
+        _, run = self.write_profile('agent.env.X = "a\\u0000b"\n')
+        self.assertEqual(run.code, 2, run)
+        self.assertIn("agent.env.X", run.stderr)
+
+    def test_random_strings_come_out_as_they_went_in(self):
+        """Ten files of a hundred strings, made of what Nix gives a meaning to, and the same ones every time."""
+        source = random.Random(20261124)
+        for round_number in range(10):
+            values = {f"V{number}": "".join(source.choices(NASTY, k=source.randrange(1, 25))) for number in range(100)}
+            profile = "[agent.env]\n" + "".join(f"{name} = {toml(value)}\n" for name, value in values.items())
+            with self.subTest(round_number=round_number):
+                directory, run = self.write_profile(profile)
+                self.assertEqual(run.code, 0, run)
+                nix.parse(f"{directory}/vm.nix", self.home)
+                text = harness_read(f"{directory}/vm.nix")
+                self.assertNotRegex(text, r"[\x00-\x09\x0b-\x1f\x7f]", "nothing that drives a terminal")
+                self.assertEqual(self.shell_environment(self.evaluate(directory), values), list(values.values()))
+
+    def test_random_package_names_are_refused_or_parse(self):
+        source = random.Random(7)
+        letters = "abcXYZ019-_.+' \"$\\{}"
+        taken = 0
+        for _ in range(60):
+            name = "".join(source.choices(letters, weights=[3] * 14 + [1] * (len(letters) - 14), k=source.randrange(1, 12)))
+            directory, run = self.write_profile(f"guest.packages = [{toml(name)}]\n")
+            if run.code == 0:
+                taken += 1
+                nix.parse(f"{directory}/vm.nix", self.home)
+        self.assertGreater(taken, 5)
+
+
+class Mistakes(NixTestCase):
+    """The made-up world notices what the real one would: a test of the tests."""
+
+    def refused(self, file, old, new):
+        directory, run = self.write("--profile", "rust")
+        self.assertEqual(run.code, 0, run)
+        text = harness_read(f"{directory}/{file}")
+        self.assertIn(old, text)
+        with open(f"{directory}/{file}", "w", encoding="utf-8") as out:
+            out.write(text.replace(old, new, 1))
+        try:
+            machine = self.evaluate(directory)
+        except nix.Refused as error:
+            return str(error)
+        return "\n".join(machine["config"]["refused"])
+
+    def test_wrong_definitions(self):
+        for file, old, new, told in (
+                ("vm.nix", "vcpu = 8", 'vcpu = "8"', "microvm.vcpu' is not of type `positive integer"),
+                ("vm.nix", "mem = 4096", "mem = 0", "microvm.mem' is not of type"),
+                ("vm.nix", "mem = 4096", "memory = 4096", "microvm.memory' does not exist"),
+                ("vm.nix", '"cloud-hypervisor"', '"cloudhypervisor"', "microvm.hypervisor' is not of type `one of"),
+                ("vm.nix", "tag =", "tags =", "tags' does not exist"),
+                ("vm.nix", 'source = "workspace"', 'source = ""', "source' is not of type `non-empty string'"),
+                ("vm.nix", 'mountPoint = "/workspace"', 'mountPoint = "workspace"', "not of type `absolute path'"),
+                ("vm.nix", 'tag = "workspace"', 'tag = "ro-store"', "two shares of one tag"),
+                ("vm.nix", 'proto = "virtiofs"', 'proto = "9p"', "a 9p share"),
+                ("vm.nix", 'type = "tap"', 'type = "user"', "cloud-hypervisor has not"),
+                ("vm.nix", 'id = "vm-rust"', 'id = "vm-rust-and-more"', "15 characters"),
+                ("vm.nix", "cid = 3", "cid = 2", "reserved CID"),
+                ("vm.nix", "cid = 3", "cid = null; vsock.cids = 3", "does not exist"),
+                ("vm.nix", '"/nix/.rw-store";', "[ ];", "writableStoreOverlay' is not of type `null or string'"),
+                ("vm.nix", "pkgs.cargo", "pkgs.crago", "crago"),
+                ("vm.nix", "agent.environment = {", "agent.environment = { N = 1;", "agentvm.agent.environment.N"),
+                ("vm.nix", "networking.hostName", "networking.hostname", "networking.hostname' does not exist"),
+                ("vm.nix", '"size=8192M"', "8192", "not of type `non-empty string'"),
+                ("flake.nix", "./vm.nix", "./vms.nix", "vms.nix"),
+                ("flake.nix", 'inputs.nixpkgs.follows = "nixpkgs"', 'inputs.nixpkgs.follows = "nixpgks"', "nixpgks"),
+                ("flake.nix", "microvm.nixosModules.microvm", "", "microvm"),
+                ("flake.nix", "agentvm.nixosModules.guest", "", "agentvm' does not exist"),
+        ):
+            with self.subTest(new=new):
+                self.assertIn(told, self.refused(file, old, new))
+
+
+class Table(unittest.TestCase):
+    def test_microvm_options_are_the_real_ones(self):
+        """The table of types against the options of microvm.nix itself, where they are at hand."""
+        if nix.MISSING:
+            self.skipTest(nix.MISSING)
+        path = os.environ.get("AGENTVM_MICROVM_OPTIONS")
+        if not path:
+            self.skipTest("AGENTVM_MICROVM_OPTIONS names no file with microvm.nix's options: {\"options\": [{\"name\", \"type\"}]}")
+        real = {option["name"]: option["type"] for option in json.loads(harness_read(path))["options"]}
+        with Sandbox() as sandbox:
+            mine = nix.evaluate("descriptions.nix", sandbox.path("home"))
+        # Declared by a module that is not in every list of them.
+        unknown = {"microvm.vsock.cid", "microvm.optimize.enable"} - set(real)
+        self.assertEqual({name: real.get(name) for name in mine if name not in unknown},
+                         {name: described.replace("list of submodule", "list of (submodule)") for name, described in mine.items()
+                          if name not in unknown})
+        self.assertGreater(len(mine), 30)
+
+
+def harness_read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,164 @@
+# world.nix - the inputs of a definition, made up: nixpkgs with a few packages, NixOS's and microvm.nix's options, agents.
+let
+  lib = import ./lib.nix;
+  tables = import ./options.nix { inherit lib; };
+  read = file: builtins.fromJSON (builtins.readFile file);
+  system = "x86_64-linux";
+
+  derivation =
+    name: attributes:
+    {
+      type = "derivation";
+      inherit name;
+      outPath = "/nix/store/00000000000000000000000000000000-${name}";
+    }
+    // attributes;
+
+  # "python3Packages.numpy" as nested sets.
+  packages = builtins.foldl' (
+    set: name:
+    let
+      parts = builtins.filter builtins.isString (builtins.split "\\." name);
+      first = builtins.head parts;
+      package = derivation first { meta.mainProgram = first; };
+    in
+    set
+    // (
+      if builtins.length parts == 1 then
+        { ${name} = package; }
+      else
+        { ${first} = (set.${first} or { }) // { ${builtins.elemAt parts 1} = package; }; }
+    )
+  ) { } (read ./packages.json);
+
+  pkgs = packages // {
+    inherit lib;
+    pkgsStatic = pkgs;
+    stdenv = {
+      hostPlatform = {
+        inherit system;
+        linux-kernel.target = "bzImage";
+      };
+      # What a derivation is made of is looked at, as a build would.
+      mkDerivation =
+        attributes:
+        derivation "${attributes.pname}-${attributes.version}" (
+          builtins.deepSeq (removeAttrs attributes [ "src" ]) { inherit (attributes) meta src; }
+        );
+    };
+    callPackage =
+      file: given:
+      let
+        function = import file;
+        wanted = builtins.functionArgs function;
+      in
+      function ((builtins.intersectAttrs wanted pkgs) // given);
+    mkShell = attributes: derivation "shell" (builtins.deepSeq attributes { });
+    writeText = name: text: derivation name { inherit text; };
+    linkFarm = name: entries: derivation name { inherit entries; };
+  };
+
+  # What microvm.nix and NixOS set by themselves of what guest.nix reads, and what microvm.nix refuses for cloud-hypervisor.
+  machine =
+    { config, ... }:
+    let
+      cfg = config.microvm;
+      unique = values: builtins.length values == builtins.length (builtins.attrNames (lib.genAttrs values (_: null)));
+    in
+    {
+      options.microvm.storeDisk = lib.mkOption { type = lib.types.path; };
+      options.refused = lib.mkOption { type = lib.types.listOf lib.types.str; };
+      config = {
+        system.build.toplevel = derivation "nixos-system" { };
+        microvm = {
+          declaredRunner = derivation "microvm-${cfg.hypervisor}-${config.networking.hostName}" { };
+          initrdPath = "/nix/store/00000000000000000000000000000000-initrd/initrd";
+          kernel = derivation "linux" {
+            dev = derivation "linux-dev" { };
+            modDirVersion = "6.18.1";
+          };
+          kernelParams = config.boot.kernelParams ++ [ "init=${config.system.build.toplevel}/init" ];
+          machineId = lib.mkOverride 1500 "00000000-0000-0000-0000-000000000000";
+          storeDisk = "${derivation "microvm-store-disk.erofs" { }}";
+          storeOnDisk = lib.mkOverride 1500 (!builtins.any (share: share.source == "/nix/store") cfg.shares);
+          writableStoreOverlay = lib.mkOverride 1500 null;
+        };
+        fileSystems = builtins.listToAttrs (
+          map (
+            share:
+            lib.nameValuePair share.mountPoint {
+              device = share.tag;
+              fsType = share.proto;
+              options = [ "defaults" ];
+            }
+          ) cfg.shares
+        );
+        refused =
+          lib.optional (cfg.hypervisor != "cloud-hypervisor") "another hypervisor"
+          ++ lib.optional (builtins.any (share: share.proto != "virtiofs") cfg.shares) "a 9p share"
+          ++ lib.optional (!unique (map (share: share.tag) cfg.shares)) "two shares of one tag"
+          ++ lib.optional (builtins.any (
+            interface: interface.type == "user" || interface.type == "bridge"
+          ) cfg.interfaces) "an interface that cloud-hypervisor has not"
+          ++ lib.optional (builtins.any (interface: builtins.stringLength interface.id > 15) cfg.interfaces)
+            "an interface's name of more than 15 characters"
+          ++ lib.optional (cfg.vsock.cid < 3) "a reserved CID"
+          ++ lib.optional (
+            builtins.all (share: share.source != "/nix/store") cfg.shares && !cfg.storeOnDisk
+          ) "no store";
+      };
+    };
+
+  nixosSystem =
+    {
+      system,
+      modules,
+      specialArgs ? { },
+    }:
+    lib.evalModules {
+      modules = tables.modulesOf (read ./nixos_options.json) ++ modules;
+      specialArgs = specialArgs // {
+        inherit lib pkgs;
+        # Letters and slashes are all that the tests have in paths of units.
+        utils.escapeSystemdPath =
+          path: builtins.replaceStrings [ "/" ] [ "-" ] (builtins.substring 1 (-1) path);
+      };
+    };
+
+  agentPackages.packages.${system} = {
+    default = derivation "codex" { meta.mainProgram = "codex"; };
+    codex = derivation "codex" { meta.mainProgram = "codex"; };
+    codex-rs = derivation "codex-rs" { meta.mainProgram = "codex"; };
+    claude-code = derivation "claude-code" { meta.mainProgram = "claude"; };
+    gemini-cli = derivation "gemini-cli" { meta.mainProgram = "gemini"; };
+    opencode = derivation "opencode" { meta.mainProgram = "opencode"; };
+  };
+
+  nixpkgs = {
+    lib = lib // {
+      inherit nixosSystem;
+    };
+    legacyPackages.${system} = pkgs;
+  };
+
+  # A flake's outputs, with itself among its inputs. `place` is what "${self}" gives.
+  call =
+    place: flake: inputs:
+    let
+      self = flake.outputs (inputs // { inherit self; }) // { outPath = place; };
+    in
+    self;
+
+  agentvm = call "/nix/store/00000000000000000000000000000000-source" (import ../../flake.nix) { inherit nixpkgs; };
+in
+{
+  inherit lib nixpkgs agentvm call nixosSystem;
+  inputs = {
+    inherit nixpkgs agentvm;
+    microvm.nixosModules.microvm.imports = tables.modulesOf (read ./microvm_options.json) ++ [ machine ];
+    codex-cli-nix = agentPackages;
+    llm-agents = agentPackages;
+    agent-flake = agentPackages;
+  };
+  descriptions = tables.descriptionsOf (read ./microvm_options.json);
+}

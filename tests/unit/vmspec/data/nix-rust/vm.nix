@@ -1,0 +1,97 @@
+# vm.nix - the machine rust
+#
+# Nothing in it belongs to one VM: agentvm gives each VM its own workspace, network and identity when it starts it.
+{ inputs, pkgs, ... }:
+{
+  networking.hostName = "rust";
+
+  microvm = {
+    hypervisor = "cloud-hypervisor";
+    vcpu = 8;
+    mem = 4096; # MiB
+
+    shares = [
+      # The host's store, whole and read-only: there is no image to build, and every VM reads the same pages.
+      {
+        tag = "ro-store";
+        proto = "virtiofs";
+        source = "/nix/store";
+        mountPoint = "/nix/.ro-store";
+        readOnly = true;
+      }
+      # The project: `workspace` where the VM is started, a directory or a link to one.
+      {
+        tag = "workspace";
+        proto = "virtiofs";
+        source = "workspace";
+        mountPoint = "/workspace";
+      }
+    ];
+
+    # What `nix build` adds inside goes to memory and is gone with the VM.
+    writableStoreOverlay = "/nix/.rw-store";
+
+    # For microvm.nix alone, made of the machine's name: a second VM at the same time needs others.
+    interfaces = [
+      {
+        type = "tap";
+        id = "vm-rust";
+        mac = "02:1f:6f:66:c7:27";
+      }
+    ];
+
+    # cloud-hypervisor's vsock is a unix socket on the host, so VMs may share a CID.
+    vsock.cid = 3;
+
+    # The console is a virtio one: a serial port takes an exit of the VM for every byte.
+    cloud-hypervisor.extraArgs = [
+      "--console"
+      "tty"
+      "--serial"
+      "off"
+    ];
+  };
+
+  # Everything but the workspace is in memory and thrown away.
+  fileSystems."/" = {
+    device = "tmpfs";
+    fsType = "tmpfs";
+    options = [
+      "mode=0755"
+      "size=8192M"
+    ];
+    neededForBoot = true;
+  };
+
+  fileSystems."/nix/.rw-store" = {
+    device = "tmpfs";
+    fsType = "tmpfs";
+    options = [
+      "mode=0755"
+      "size=8192M"
+    ];
+    neededForBoot = true;
+  };
+
+  environment.systemPackages = [
+    pkgs.cargo
+    pkgs.rustc
+    pkgs.clippy
+    pkgs.rustfmt
+    pkgs.gcc
+    pkgs.pkg-config
+    pkgs.openssl
+  ];
+
+  # agentvm.nixosModules.guest
+  agentvm = {
+    user = "agent";
+    workspace = "/workspace";
+    agent.package = inputs.codex-cli-nix.packages.${pkgs.stdenv.hostPlatform.system}.default;
+    agent.environment = {
+      CARGO_TERM_COLOR = "always";
+    };
+    codex.config = ./codex.toml;
+    agentsMd = ./AGENTS.md;
+  };
+}
