@@ -180,8 +180,8 @@ class CloudHypervisor final : public Hypervisor {
     auto ping = api_.get(step, "vmm.ping", request_limit);
     const json pong = co_await std::move(ping);
     const auto features = cloud_hypervisor_features(pong);
-    const vmspec::CloudHypervisorPaths files{
-        paths_.runtime_dir, console_->fifo(), paths_.vsock_socket, paths_.share_sockets, paths_.tap, paths_.mac};
+    const vmspec::CloudHypervisorPaths files{paths_.runtime_dir,   console_->fifo(), paths_.vsock_socket,
+                                             paths_.share_sockets, paths_.tap,       paths_.mac};
     auto created =
         api_.put(step, "vm.create", vmspec::render_vm_create(spec_, files, vmspec::kernel_cmdline(spec_), features),
                  request_limit);

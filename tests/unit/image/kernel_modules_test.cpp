@@ -69,13 +69,14 @@ TEST_CASE("the card's driver is there for guests with a card, and must be") {
   kernel.put("modules.builtin", "kernel/virtio_pci.ko\nkernel/virtio_console.ko\nkernel/virtiofs.ko\n");
   kernel.put("modules.order", "");
   CHECK(needed_modules(kernel.modules).empty());
-  CHECK_THROWS_WITH_AS(needed_modules(kernel.modules, true), doctest::Contains("has no virtio_net"), Error);
+  CHECK_THROWS_WITH_AS(needed_modules(kernel.modules, LinkDevice::virtio_serial, true),
+                       doctest::Contains("has no virtio_net"), Error);
   kernel.module("kernel/virtio_net.ko", "net_failover");
   kernel.module("kernel/net_failover.ko", "failover");
   kernel.module("kernel/failover.ko", "");
   kernel.put("modules.order", "kernel/virtio_net.ko\nkernel/net_failover.ko\nkernel/failover.ko\n");
   CHECK(needed_modules(kernel.modules).empty());
-  CHECK(needed_modules(kernel.modules, true) ==
+  CHECK(needed_modules(kernel.modules, LinkDevice::virtio_serial, true) ==
         Files{"kernel/failover.ko", "kernel/net_failover.ko", "kernel/virtio_net.ko"});
 }
 
