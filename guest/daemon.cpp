@@ -76,7 +76,7 @@ class Daemon {
       if (options_.drivers.valid()) options_.drivers.get();
       for (UniqueFd& device : open_input_devices()) start(watch_power_button(std::move(device)));
     }
-    const SetupReply reply = setup_.apply(setup);
+    const SetupReply reply = apply_setup(setup);
     services_->allow(setup.services);
     if (setup.model_port != 0) services_->serve_model(setup.model_port);
     return reply;
@@ -159,7 +159,6 @@ class Daemon {
   asio::signal_set child_signals_;
   std::shared_ptr<ProcessTable> processes_;
   std::shared_ptr<Services> services_;
-  Setup setup_;
   link::SessionPtr control_link_;
   link::SessionPtr service_link_;
   bool set_up_before_ = false;

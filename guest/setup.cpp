@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
@@ -36,13 +37,6 @@ void set_clock(std::int64_t unix_ms) {
   time.tv_sec = unix_ms / 1000;
   time.tv_nsec = unix_ms % 1000 * 1'000'000;
   if (clock_settime(CLOCK_REALTIME, &time) < 0) throw system_error(errno, "setting the clock");
-}
-
-/// A share may have been unmounted by hand since, to be taken away.
-bool is_mount_point(const std::string& path) noexcept {
-  struct stat here {};
-  struct stat above {};
-  return stat(path.c_str(), &here) == 0 && stat((path + "/..").c_str(), &above) == 0 && here.st_dev != above.st_dev;
 }
 
 void make_parents(const std::string& path) {
@@ -77,6 +71,25 @@ void make_file(const FileEntry& entry) {
   if (fchmod(fd.get(), entry.mode) < 0) throw system_error(errno, "setting the mode of " + entry.path);
 }
 
+/// What would end a field or a line is written as \ooo (seq_file's mangle_path).
+std::string as_in_mountinfo(const std::string& path) {
+  std::string out;
+  for (const char c : path) {
+    if (c == ' ') {
+      out += "\\040";
+    } else if (c == '\t') {
+      out += "\\011";
+    } else if (c == '\n') {
+      out += "\\012";
+    } else if (c == '\\') {
+      out += "\\134";
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 std::int64_t uptime_ms() noexcept {
@@ -98,6 +111,23 @@ void make_entry(const FileEntry& entry) {
   own(entry);
 }
 
+bool is_mounted(std::string_view mountinfo, const Mount& mount) {
+  const std::string place = " " + as_in_mountinfo(mount.path) + " ";
+  const std::string what = " - virtiofs " + mount.tag + " ";
+  while (!mountinfo.empty()) {
+    const std::size_t end = std::min(mountinfo.find('\n'), mountinfo.size());
+    const std::string_view line = mountinfo.substr(0, end);
+    mountinfo.remove_prefix(std::min(mountinfo.size(), end + 1));
+    // ID PARENT MAJOR:MINOR ROOT PLACE ...: the place comes before anything else that could look like it.
+    std::size_t at = 0;
+    for (int field = 0; field < 4 && at != std::string_view::npos; ++field)
+      at = line.find(' ', at + (field > 0 ? 1 : 0));
+    if (at == std::string_view::npos || !line.substr(at).starts_with(place)) continue;
+    if (line.find(what, at) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
 void mount_share(const Mount& mount) {
   make_directories(mount.path, 0755);
   const unsigned long flags = MS_NODEV | (mount.read_only ? MS_RDONLY : MS_NOSUID);
@@ -111,14 +141,11 @@ void mount_share(const Mount& mount) {
   }
 }
 
-SetupReply Setup::apply(const GuestSetup& setup) {
+SetupReply apply_setup(const GuestSetup& setup) {
   const std::int64_t start = uptime_ms();
   if (setup.clock_unix_ms != 0) set_clock(setup.clock_unix_ms);
   for (const Mount& mount : setup.mounts) {
-    const auto key = std::pair(mount.tag, mount.path);
-    if (mounted_.contains(key) && is_mount_point(mount.path)) continue;
-    mount_share(mount);
-    mounted_.insert(key);
+    if (!is_mounted(read_file("/proc/self/mountinfo"), mount)) mount_share(mount);
   }
   if (!setup.hostname.empty()) {
     if (sethostname(setup.hostname.c_str(), setup.hostname.size()) < 0) {
@@ -126,7 +153,8 @@ SetupReply Setup::apply(const GuestSetup& setup) {
     }
     make_entry({.path = "/etc/hostname", .content = setup.hostname + "\n"});
   }
-  if (!setup.machine_id.empty()) {
+  // Another init has it from the kernel's command line, and may have mounted over the file.
+  if (!setup.machine_id.empty() && read_file_if_exists("/etc/machine-id") != setup.machine_id + "\n") {
     make_entry({.path = "/etc/machine-id", .content = setup.machine_id + "\n", .mode = 0444});
   }
   for (const FileEntry& entry : setup.files) make_entry(entry);

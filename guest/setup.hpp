@@ -1,26 +1,22 @@
 // setup.hpp - makes a booted guest into one particular VM: shares, files, name, clock.
 #pragma once
 
-#include <set>
 #include <string>
-#include <utility>
+#include <string_view>
 
 #include "guest/protocol.hpp"
 
 namespace agentvm::guest {
 
-/// Performs what GuestSetup says, as often as it is asked to.
-class Setup {
- public:
-  /// Mounts, then writes. Throws Error naming the share or the file. What was done before stays: the host ends the VM.
-  SetupReply apply(const GuestSetup& setup);
-
- private:
-  std::set<std::pair<std::string, std::string>> mounted_;  // tag, path
-};
+/// Performs what GuestSetup says, as often as it is asked to: mounts what is not mounted, then writes. Throws Error
+/// naming the share or the file. What was done before stays: the host ends the VM.
+SetupReply apply_setup(const GuestSetup& setup);
 
 /// Makes one file, symlink or directory with its parents. Never writes through a symlink that stands at its path.
 void make_entry(const FileEntry& entry);
+
+/// Whether /proc/self/mountinfo (proc(5)) shows this share at its path: another init mounted it, or an earlier setup.
+bool is_mounted(std::string_view mountinfo, const Mount& mount);
 
 /// Mounts a virtiofs share, and makes its directory; one that was plugged in just now is waited for. Read-only shares
 /// keep set-user-id programs (sudo is one); a share that the guest can write to has none. Devices are on neither.

@@ -70,6 +70,25 @@ TEST_CASE("symlinks and directories are made, directories may be there already")
   CHECK((info.st_mode & 07777) == 0750);
 }
 
+TEST_CASE("a share that another init has mounted is known by its place and its tag") {
+  const std::string shown =
+      "22 1 0:20 / / rw - rootfs rootfs rw\n"
+      "31 22 0:30 / /workspace rw,relatime shared:7 - virtiofs workspace rw\n"
+      "32 22 0:31 / /other rw - virtiofs tools rw\n"
+      "33 22 0:32 / /disk rw - ext4 /dev/vda rw\n"
+      "34 22 0:33 / /a\\040b rw - virtiofs spaced rw";
+  CHECK(is_mounted(shown, {"spaced", "/a b"}));
+  CHECK(is_mounted(shown, {"workspace", "/workspace"}));
+  CHECK(is_mounted(shown, {"tools", "/other"}));
+  CHECK_FALSE(is_mounted(shown, {"workspace", "/other"}));
+  CHECK_FALSE(is_mounted(shown, {"tools", "/workspace"}));
+  CHECK_FALSE(is_mounted(shown, {"work", "/workspace"}));
+  CHECK_FALSE(is_mounted(shown, {"workspace", "/"}));
+  CHECK_FALSE(is_mounted(shown, {"/dev/vda", "/disk"}));
+  CHECK_FALSE(is_mounted("1 2 3", {"a", "/"}));
+  CHECK_FALSE(is_mounted("", {"a", "/"}));
+}
+
 TEST_CASE("a directory where a file should be is an error that names it") {
   const TemporaryDirectory root;
   FileEntry directory = entry_of_us(root.path() + "/taken");
