@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "vmspec/nix_guest.hpp"
+
 namespace agentvm::vmspec {
 
 /// A kernel with its modules, found on the host.
@@ -34,6 +36,8 @@ struct HostFacts {
   std::map<std::string, std::string> programs;  ///< "qemu", "virtiofsd", "bwrap", "cloud-hypervisor", "nix", "sudo"...:
                                                 ///< absolute path; absent when missing
   std::vector<KernelFacts> kernels;             ///< best first
+  std::optional<NixGuest> nix_guest;            ///< what is booted; nullopt: the host's own system
+  bool nix_passed_over = false;                 ///< `nix` is here, but guest.source = "auto" found nothing built
   AgentProgram codex;
   std::string agentvm_guest;  ///< absolute path of the static guest program
   /// For names asked after (tools, MCP commands): absolute path on the host, links NOT resolved; absent when missing.

@@ -7,7 +7,11 @@
 
 namespace agentvm::vmspec {
 
-/// Parameters that boot fast and never hung under emulation; a pure function of the plan, ASCII, under 2048 bytes.
+/// Longest command line that x86 takes (COMMAND_LINE_SIZE with its NUL), bytes.
+inline constexpr std::size_t max_kernel_cmdline = 2047;
+
+/// Parameters that boot fast and never hung under emulation; a pure function of the plan, ASCII, at most
+/// max_kernel_cmdline bytes unless a nix guest brings too many.
 std::string kernel_cmdline(const VmSpec& spec);
 
 }  // namespace agentvm::vmspec

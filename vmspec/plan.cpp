@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "guest/protocol.hpp"
+#include "vmspec/agent_package.hpp"
 #include "vmspec/guest_files.hpp"
 #include "vmspec/names.hpp"
 #include "vmspec/paths.hpp"
@@ -27,19 +28,21 @@ bool is_name(std::string_view name) {
 
 }  // namespace
 
-NeededFacts needed_facts(const Profile& profile, const RunRequest& request) {
+NeededFacts needed_facts(const Profile& profile, const RunRequest& request, GuestKind guest) {
   NeededFacts needed;
   const AgentKind kind = Planner::kind_of(profile, request);
-  needed.programs = profile.guest.tools;
+  const bool host = guest == GuestKind::host;
+  if (host) needed.programs = profile.guest.tools;
   for (const auto& [name, server] : profile.mcp) {
     if (!server.command.empty()) needed.programs.push_back(server.command.front());
   }
   std::sort(needed.programs.begin(), needed.programs.end());
   needed.programs.erase(std::unique(needed.programs.begin(), needed.programs.end()), needed.programs.end());
-  needed.paths = profile.guest.expose;
+  if (host) needed.paths = profile.guest.expose;
   needed.environment = {"COLORTERM", "LANG", "TERM"};
   if (profile.model.key.kind == KeySource::Kind::env) needed.environment.push_back(profile.model.key.name);
-  if (kind == AgentKind::codex) needed.agent_package = profile.agent.package;
+  const bool brings_agent = !host && nix_agent_package(profile.agent.kind, profile.agent.package);
+  if (kind == AgentKind::codex && !brings_agent) needed.agent_package = profile.agent.package;
   needed.network = profile.network.egress == EgressChoice::automatic || profile.network.egress == EgressChoice::nat;
   return needed;
 }
@@ -167,6 +170,7 @@ void Planner::model() {
 }
 
 void Planner::files() {
+  if (nix() != nullptr) return;  // it has accounts and an /etc of its own
   GuestFilesInput input{.user = profile_.guest.user,
                         .hostname = spec_.hostname,
                         .machine_id = spec_.machine_id,

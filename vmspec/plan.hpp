@@ -39,7 +39,8 @@ struct NeededFacts {
   std::string agent_package;
   bool network = false;  ///< HostFacts::nat
 };
-NeededFacts needed_facts(const Profile& profile, const RunRequest& request);
+/// `guest`: what will be booted; a nix guest brings its own tools, and most often its agent.
+NeededFacts needed_facts(const Profile& profile, const RunRequest& request, GuestKind guest = GuestKind::host);
 
 /// The plan of a run. What is wrong is added to `problems`; when anything was, the result is only good for showing.
 VmSpec make_vm_spec(const Profile& profile, const HostFacts& facts, const RunRequest& request,

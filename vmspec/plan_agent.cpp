@@ -27,9 +27,9 @@ const std::map<std::string, std::string> offline_environment = {
 }  // namespace
 
 void Planner::agent() {
-  spec_.agent.cwd = profile_.workspace.mount;
-  spec_.agent.uid = agent_uid;
-  spec_.agent.gid = agent_gid;
+  spec_.agent.cwd = mount();
+  spec_.agent.uid = nix() != nullptr ? nix()->uid : agent_uid;
+  spec_.agent.gid = nix() != nullptr ? nix()->gid : agent_gid;
   spec_.agent.timeout_ms = profile_.agent.timeout_ms;
   const AgentKind kind = kind_of(profile_, request_);
   spec_.agent.kind = std::string(name_of(kind));
@@ -80,7 +80,8 @@ void Planner::codex() {
         "refused what that does not allow.");
   }
   CodexCommandInput input{.program = agent_program_,
-                          .version = facts_.codex.version,
+                          // A nix guest's own is not asked: it is as new as its flake.
+                          .version = nix() != nullptr && nix()->agent ? "" : facts_.codex.version,
                           .autonomy = profile_.agent.autonomy,
                           .prompt = request_.prompt,
                           .args = profile_.agent.args};
@@ -93,33 +94,33 @@ void Planner::codex() {
   agent.env["CODEX_HOME"] = home() + "/.codex";
 
   CodexConfigInput config{.model = profile_.model.name,
-                          .workspace_mount = profile_.workspace.mount,
+                          .workspace_mount = mount(),
                           .mcp_servers = {},
                           .model_port = guest::model_tcp_port,
                           .interactive = !exec};
   for (const McpSpec& server : spec_.mcp) config.mcp_servers.push_back(server.name);
   const auto add = [this](GuestFile file) {
-    file.uid = agent_uid;
-    file.gid = agent_gid;
+    file.uid = spec_.agent.uid;
+    file.gid = spec_.agent.gid;
     spec_.files.push_back(std::move(file));
   };
   add({.path = home() + "/.codex", .mode = 0700, .directory = true});
   add({.path = home() + "/.codex/config.toml", .content = render_codex_config(config), .mode = 0600});
   if (profile_.agents_md.write) {
     add({.path = home() + "/.codex/AGENTS.md",
-         .content = render_agents_md({.user = profile_.guest.user,
-                                      .mount = profile_.workspace.mount,
+         .content = render_agents_md({.user = user(),
+                                      .mount = mount(),
                                       .read_only = profile_.workspace.mode == WorkspaceMode::read_only,
-                                      .mcp_servers = config.mcp_servers})});
+                                      .mcp_servers = config.mcp_servers,
+                                      .kind = spec_.image.kind})});
   }
 }
 
 std::map<std::string, std::string> Planner::environment(bool pty) const {
-  const std::string& user = profile_.guest.user;
   std::map<std::string, std::string> out = {{"HOME", home()},
-                                            {"USER", user},
-                                            {"LOGNAME", user},
-                                            {"SHELL", "/bin/bash"},
+                                            {"USER", user()},
+                                            {"LOGNAME", user()},
+                                            {"SHELL", nix() != nullptr ? nix()->shell : "/bin/bash"},
                                             {"PATH", spec_.image.path},
                                             {"LANG", "C.UTF-8"},
                                             // With a proxy variable set, Codex would send loopback requests to it too.

@@ -41,16 +41,8 @@ void Planner::refuse_missing_engines() {
   };
   const auto word = [](auto value) { return fmt::format("\"{}\"", name_of(value)); };
 
-  if (profile_.guest.source == GuestSource::nix) {
-    unsupported("guest.source", word(profile_.guest.source), "use \"auto\" or \"host\"");
-  }
   if (profile_.guest.devshell) unsupported("guest.devshell", "true", "use false, and name the tools in guest.tools");
-  if (!profile_.guest.modules.empty()) {
-    unsupported("guest.modules", "a list of NixOS modules", "leave it out: the guest is made of the host's own system");
-  }
-  if (profile_.store.share == StoreShare::closure) {
-    unsupported("store.share", word(profile_.store.share), "use \"host\"");
-  }
+  if (nix() == nullptr) refuse_nix_keys();
   if (profile_.workspace.mode == WorkspaceMode::review) {
     unsupported("workspace.mode", word(profile_.workspace.mode), "use \"shared\" or \"read-only\"");
   }
@@ -68,11 +60,25 @@ void Planner::refuse_missing_engines() {
   if (kind == AgentKind::claude || kind == AgentKind::gemini || kind == AgentKind::opencode) {
     unsupported("agent.kind", word(kind), "use \"codex\" or \"command\"");
   }
-  if (kind != AgentKind::command && profile_.agent.package.starts_with("nix:")) {
-    unsupported("agent.package", "a package from Nix", "use \"auto\", \"host\" or a path");
-  }
   if (kind != AgentKind::command && profile_.model.wire != ModelWire::responses) {
     unsupported("model.wire", word(profile_.model.wire), "use \"responses\"");
+  }
+}
+
+/// What only a guest of NixOS can have.
+void Planner::refuse_nix_keys() {
+  const auto refused = [this](const std::string& key, const std::string& what, const std::string& instead) {
+    refuse(key, fmt::format("{} needs a guest of NixOS, and this one is the host's own system", what),
+           "use guest.source = \"nix\", or " + instead);
+  };
+  if (profile_.guest.source == GuestSource::nix) {
+    refuse("guest.source", "there is no guest of NixOS to boot", "build one with `agentvm build`",
+           ExitCode::cannot_start);
+  }
+  if (!profile_.guest.modules.empty()) refused("guest.modules", "a list of NixOS modules", "leave it out");
+  if (profile_.store.share == StoreShare::closure) refused("store.share", "\"closure\"", "use \"host\"");
+  if (kind_of(profile_, request_) != AgentKind::command && profile_.agent.package.starts_with("nix:")) {
+    refused("agent.package", "a package from Nix", "use \"auto\", \"host\" or a path");
   }
 }
 

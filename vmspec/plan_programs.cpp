@@ -94,18 +94,24 @@ void Planner::programs() {
   spec_.bubblewrap = find("bwrap");
   if (spec_.emulator.empty()) problems_.push_back(missing(vmm));
   if (spec_.virtiofsd.empty()) problems_.push_back(missing("virtiofsd"));
-  if (facts_.agentvm_guest.empty()) problems_.push_back(missing("agentvm-guest"));
-  if (kind_of(profile_, request_) == AgentKind::codex && facts_.codex.path.empty()) {
+  if (nix() == nullptr && facts_.agentvm_guest.empty()) problems_.push_back(missing("agentvm-guest"));
+  const bool brings_agent = nix() != nullptr && nix()->agent;
+  if (kind_of(profile_, request_) == AgentKind::codex && facts_.codex.path.empty() && !brings_agent) {
     Problem problem = missing("codex");
     if (profile_.agent.package != "auto" && profile_.agent.package != "host") {
       problem.message += fmt::format(" (agent.package is {})", quote_value(profile_.agent.package));
     }
     problems_.push_back(std::move(problem));
   }
-  if (find("sudo").empty()) note("sudo is not installed on the host, so the agent cannot become root in the guest.");
+  if (nix() == nullptr && find("sudo").empty())
+    note("sudo is not installed on the host, so the agent cannot become root in the guest.");
 }
 
 void Planner::kernel() {
+  if (nix() != nullptr) {
+    nix_image(*nix());
+    return;
+  }
   spec_.image.kind = GuestKind::host;
   if (facts_.kernels.empty()) {
     problems_.push_back(missing("kernel"));
@@ -116,10 +122,14 @@ void Planner::kernel() {
   spec_.image.kernel_version = best.version;
   spec_.image.modules = best.modules;
   note(fmt::format("The guest is this host's own /usr, read-only, under Linux {}.", best.version));
+  if (facts_.nix_passed_over) {
+    note("Nix is here, but has built no guest for this profile: `agentvm build` does, or guest.source = \"nix\".");
+  }
 }
 
 /// Tools are promised to the agent, so each must be where the guest looks.
 void Planner::tools() {
+  if (nix() != nullptr) return;
   for (const std::string& tool : profile_.guest.tools) {
     const auto found = facts_.found.find(tool);
     if (found == facts_.found.end()) {

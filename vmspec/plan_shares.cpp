@@ -41,7 +41,11 @@ void Planner::add_share(ShareSpec share) {
 }
 
 void Planner::system_share() {
-  add_share({.tag = "usr", .source = "/usr", .mount_point = "/usr"});
+  if (nix() != nullptr) {
+    nix_store_share(*nix());
+  } else {
+    add_share({.tag = "usr", .source = "/usr", .mount_point = "/usr"});
+  }
 }
 
 void Planner::workspace() {
@@ -62,12 +66,13 @@ void Planner::workspace() {
   }
   add_share({.tag = "workspace",
              .source = *path,
-             .mount_point = profile_.workspace.mount,
+             .mount_point = mount(),
              .read_only = profile_.workspace.mode == WorkspaceMode::read_only,
              .owner = ShareOwner::caller});
 }
 
 void Planner::exposed_shares() {
+  if (nix() != nullptr) return;
   std::set<std::string> done;
   for (const std::string& path : profile_.guest.expose) {
     if (!done.insert(path).second) continue;
@@ -112,11 +117,13 @@ void Planner::expose(const std::string& path, const HostFacts::PathFacts& found)
 }
 
 void Planner::agent_share() {
-  if (kind_of(profile_, request_) == AgentKind::codex && !facts_.codex.path.empty()) {
+  if (nix() != nullptr && nix()->agent) {
+    agent_program_ = *nix()->agent;
+  } else if (kind_of(profile_, request_) == AgentKind::codex && !facts_.codex.path.empty()) {
     const std::string& program = facts_.codex.path;
     const std::size_t slash = program.rfind('/');
     const std::string directory = program.substr(0, std::max<std::size_t>(1, slash));
-    if (is_system(program)) {
+    if (nix() == nullptr && is_system(program)) {
       agent_program_ = program;
     } else if (const auto refusal = exposure_refusal(directory, facts_.home)) {
       refuse("agent.package",
@@ -128,7 +135,7 @@ void Planner::agent_share() {
     }
   }
   // A share inside another one's directory is mounted after it.
-  std::stable_sort(spec_.shares.begin() + 1, spec_.shares.end(), [](const ShareSpec& a, const ShareSpec& b) {
+  std::stable_sort(spec_.shares.begin(), spec_.shares.end(), [](const ShareSpec& a, const ShareSpec& b) {
     return std::count(a.mount_point.begin(), a.mount_point.end(), '/') <
            std::count(b.mount_point.begin(), b.mount_point.end(), '/');
   });
@@ -136,6 +143,7 @@ void Planner::agent_share() {
 
 /// Exposed directories first: that is what they are exposed for. Then what the caller's own PATH has under /usr.
 void Planner::guest_path() {
+  if (nix() != nullptr) return;  // the image's
   std::vector<std::string> parts = exposed_bins_;
   const std::vector<std::string> standard = {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
                                              "/usr/bin",        "/sbin",          "/bin"};

@@ -32,12 +32,21 @@ class Planner {
   // plan_engines.cpp: who runs the machine; what the profile may say and this version cannot do
   void hypervisor();
   void refuse_missing_engines();
+  void refuse_nix_keys();
 
   // plan_programs.cpp: what must be there
   void programs();
   void kernel();
   void tools();
   void mcp_servers();
+
+  // plan_nix.cpp
+  void nix_image(const NixGuest& guest);
+  void nix_store_share(const NixGuest& guest);
+  /// Of the guest: the agent's account, and where the workspace is.
+  std::string user() const;
+  std::string home() const;
+  std::string mount() const;
 
   // plan_shares.cpp
   void workspace();
@@ -55,7 +64,8 @@ class Planner {
   void command(const std::vector<std::string>& argv);
   std::map<std::string, std::string> environment(bool pty) const;
 
-  std::string home() const { return "/home/" + profile_.guest.user; }
+  /// nullptr: the guest is the host's own system.
+  const NixGuest* nix() const { return facts_.nix_guest ? &*facts_.nix_guest : nullptr; }
   void note(std::string sentence) { spec_.notes.push_back(std::move(sentence)); }
   /// At the place of a key of the profile.
   void refuse(const std::string& key, std::string message, std::string hint = {}, ExitCode code = ExitCode::usage);

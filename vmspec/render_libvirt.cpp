@@ -101,6 +101,15 @@ void add_channel(pugi::xml_node devices, const char* name, const std::string& so
   add(channel, "target", {{"type", "virtio"}, {"name", name}});
 }
 
+pugi::xml_node add_disk(pugi::xml_node devices, const std::string& image) {
+  pugi::xml_node disk = add(devices, "disk", {{"type", "file"}, {"device", "disk"}});
+  add(disk, "driver", {{"name", "qemu"}, {"type", "raw"}});
+  add(disk, "source", {{"file", image}});
+  add(disk, "target", {{"dev", "vda"}, {"bus", "virtio"}});
+  add(disk, "readonly");
+  return disk;
+}
+
 /// managed='no': the tap is netd's, and libvirt changes nothing about it.
 pugi::xml_node add_card(pugi::xml_node devices, const LibvirtPaths& paths) {
   pugi::xml_node card = add(devices, "interface", {{"type", "ethernet"}});
@@ -120,6 +129,7 @@ void add_devices(pugi::xml_node domain, const VmSpec& spec, const LibvirtPaths& 
   for (std::size_t i = 0; i < spec.shares.size(); ++i) {
     slots.give(add_share(devices, spec.shares[i], paths.share_sockets[i]));
   }
+  if (!spec.image.store_disk.empty()) slots.give(add_disk(devices, spec.image.store_disk));
   pugi::xml_node serial = add(devices, "serial", {{"type", "file"}});
   add(serial, "source", {{"path", paths.console_log}, {"append", "on"}});
   add(serial, "target", {{"type", "isa-serial"}, {"port", "0"}});

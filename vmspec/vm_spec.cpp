@@ -25,8 +25,15 @@ json json_of(const PublishSpec& publish) {
 }
 
 json json_of(const GuestImage& image) {
-  return {{"kind", name_of(image.kind)}, {"kernel", image.kernel},       {"kernel_version", image.kernel_version},
-          {"modules", image.modules},    {"initramfs", image.initramfs}, {"path", image.path}};
+  return {{"kind", name_of(image.kind)},
+          {"kernel", image.kernel},
+          {"kernel_version", image.kernel_version},
+          {"modules", image.modules},
+          {"initramfs", image.initramfs},
+          {"path", image.path},
+          {"kernel_params", image.kernel_params},
+          {"store_disk", image.store_disk},
+          {"gc_root", image.gc_root}};
 }
 
 json json_of(const GuestFile& file) {
@@ -85,6 +92,9 @@ static void read_fields(const JsonFields& fields, GuestImage& image) {
   fields.read("modules", image.modules);
   fields.read("initramfs", image.initramfs);
   fields.read("path", image.path);
+  fields.read("kernel_params", image.kernel_params);
+  fields.read("store_disk", image.store_disk);
+  fields.read("gc_root", image.gc_root);
 }
 
 static void read_fields(const JsonFields& fields, GuestFile& file) {

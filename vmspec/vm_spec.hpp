@@ -43,6 +43,10 @@ struct GuestImage {
   std::string modules;         ///< directory of that version's modules; host guest
   std::string initramfs;       ///< absolute path; empty until the image is built
   std::string path;            ///< PATH inside
+  // Of a nix guest alone:
+  std::vector<std::string> kernel_params;  ///< its own, before agentvm's
+  std::string store_disk;                  ///< absolute path of an image with its store; "": the store is a share
+  std::string gc_root;                     ///< absolute path of the link that keeps all of it; `gc` leaves it alone
   bool operator==(const GuestImage&) const = default;
 };
 

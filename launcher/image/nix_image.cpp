@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <cstdlib>
 #include <ctime>
 #include <filesystem>
 
@@ -128,7 +129,43 @@ NixImage build_nix_image(const vmspec::Definition& definition, const std::string
   return *std::move(image);
 }
 
-std::vector<std::string> prune_nix_images(const std::string& cache_dir, std::chrono::hours age, bool dry_run) {
+std::string nix_store() {
+  const char* given = std::getenv("NIX_STORE_DIR");
+  return given != nullptr && given[0] == '/' ? given : "/nix/store";
+}
+
+vmspec::NixGuest nix_guest(const NixImage& image, const std::string& store) {
+  const NixManifest& manifest = image.manifest;
+  const auto here = [&store](const std::string& path) { return store + path.substr(std::string("/nix/store").size()); };
+  vmspec::NixGuest guest;
+  guest.built = true;
+  guest.gc_root = image.root;
+  guest.kernel_image = here(manifest.kernel_image);
+  if (manifest.kernel_elf) guest.kernel_elf = here(*manifest.kernel_elf);
+  guest.kernel_version = manifest.kernel_version;
+  guest.initrd = here(manifest.initrd);
+  guest.kernel_params = manifest.kernel_params;
+  const bool has_init = std::any_of(guest.kernel_params.begin(), guest.kernel_params.end(),
+                                    [](const std::string& word) { return word.starts_with("init="); });
+  if (!has_init) guest.kernel_params.push_back("init=" + manifest.init);
+  if (manifest.store_disk) {
+    guest.store_disk = here(*manifest.store_disk);
+  } else {
+    guest.store = store;
+  }
+  guest.user = manifest.user;
+  guest.uid = manifest.uid;
+  guest.gid = manifest.gid;
+  guest.home = manifest.home;
+  guest.workspace = manifest.workspace;
+  guest.agent = manifest.agent;
+  guest.shell = manifest.shell;
+  guest.path = manifest.path;
+  return guest;
+}
+
+std::vector<std::string> prune_nix_images(const std::string& cache_dir, std::chrono::hours age, bool dry_run,
+                                          const std::set<std::string>& used) {
   struct Root {
     std::string path;
     std::time_t used;
@@ -148,7 +185,7 @@ std::vector<std::string> prune_nix_images(const std::string& cache_dir, std::chr
   std::vector<std::string> removed;
   bool newest = true;
   for (const Root& root : roots) {
-    const bool keep = root.leads_somewhere && (newest || root.used >= oldest);
+    const bool keep = root.leads_somewhere && (newest || root.used >= oldest || used.contains(root.path));
     if (root.leads_somewhere) newest = false;
     if (keep) continue;
     if (dry_run || unlink(root.path.c_str()) == 0) removed.push_back(root.path);

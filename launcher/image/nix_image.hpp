@@ -13,11 +13,13 @@
 #include <chrono>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "launcher/image/nix_manifest.hpp"
+#include "vmspec/nix_guest.hpp"
 #include "vmspec/render_nix.hpp"
 
 namespace agentvm::image {
@@ -41,8 +43,16 @@ struct NixBuildOptions {
 NixImage build_nix_image(const vmspec::Definition& definition, const std::string& cache_dir,
                          const NixBuildOptions& options);
 
-/// Removes GC roots not used for `age`, never the one used last, and roots that lead nowhere. Returns the links removed
-/// (or with `dry_run`, those it would remove). The store itself is Nix's: nix-collect-garbage frees what is left.
-std::vector<std::string> prune_nix_images(const std::string& cache_dir, std::chrono::hours age, bool dry_run);
+/// Where this host keeps what guests see as /nix/store: $NIX_STORE_DIR, else the same.
+std::string nix_store();
+
+/// It as the plan takes it: paths that this host opens lie below `store`.
+vmspec::NixGuest nix_guest(const NixImage& image, const std::string& store);
+
+/// Removes GC roots not used for `age`, never the one used last nor one in `used`, and roots that lead nowhere. Returns
+/// the links removed (or with `dry_run`, those it would remove). The store itself is Nix's: nix-collect-garbage frees
+/// what is left.
+std::vector<std::string> prune_nix_images(const std::string& cache_dir, std::chrono::hours age, bool dry_run,
+                                          const std::set<std::string>& used = {});
 
 }  // namespace agentvm::image

@@ -161,19 +161,4 @@ NixManifest parse_nix_manifest(std::string_view text) {
   return out;
 }
 
-vmspec::GuestImage guest_image(const NixManifest& manifest, vmspec::HypervisorKind hypervisor) {
-  const bool elf = hypervisor == vmspec::HypervisorKind::cloud_hypervisor;
-  if (elf && !manifest.kernel_elf) {
-    throw Error("the Nix guest '" + manifest.name + "' has no kernel that cloud-hypervisor can boot (it is of " +
-                    manifest.system + ")",
-                "Use machine.hypervisor = \"qemu\".");
-  }
-  return {.kind = vmspec::GuestKind::nix,
-          .kernel = elf ? *manifest.kernel_elf : manifest.kernel_image,
-          .kernel_version = manifest.kernel_version,
-          .modules = "",
-          .initramfs = manifest.initrd,
-          .path = manifest.path};
-}
-
 }  // namespace agentvm::image

@@ -11,8 +11,6 @@
 #include <string_view>
 #include <vector>
 
-#include "vmspec/vm_spec.hpp"
-
 namespace agentvm::image {
 
 /// Largest manifest that is read, bytes.
@@ -44,8 +42,5 @@ struct NixManifest {
 
 /// Throws Error naming the field, its rule and what is there instead.
 NixManifest parse_nix_manifest(std::string_view text);
-
-/// What a VM boots of it under a hypervisor. Throws Error when cloud-hypervisor has no kernel to take.
-vmspec::GuestImage guest_image(const NixManifest& manifest, vmspec::HypervisorKind hypervisor);
 
 }  // namespace agentvm::image

@@ -175,6 +175,29 @@ TEST_CASE("a root that leads nowhere is built again") {
   CHECK(nix.called() == "flake, build");
 }
 
+TEST_CASE("the plan's guest: what this host opens lies in its store, the rest is the guest's") {
+  NixImage image{"/cache/nix/roots/k", parse_nix_manifest(some_manifest())};
+  vmspec::NixGuest guest = nix_guest(image, "/host/store");
+  CHECK(guest.built);
+  CHECK(guest.gc_root == "/cache/nix/roots/k");
+  CHECK(guest.kernel_image == "/host/store/k/bzImage");
+  CHECK(guest.kernel_elf == "/host/store/k-dev/vmlinux");
+  CHECK(guest.initrd == "/host/store/i/initrd");
+  CHECK(guest.store == "/host/store");
+  CHECK(guest.store_disk.empty());
+  CHECK(guest.kernel_params == std::vector<std::string>{"console=hvc0", "init=/nix/store/s/init"});
+  CHECK(guest.shell == "/nix/store/b/bin/bash");
+  CHECK(guest.agent == "/nix/store/c/bin/codex");
+  image.manifest.kernel_params = {"quiet"};
+  image.manifest.kernel_elf.reset();
+  image.manifest.store_disk = "/nix/store/d";
+  guest = nix_guest(image, "/nix/store");
+  CHECK(guest.kernel_params == std::vector<std::string>{"quiet", "init=/nix/store/s/init"});
+  CHECK(guest.kernel_elf.empty());
+  CHECK(guest.store.empty());
+  CHECK(guest.store_disk == "/nix/store/d");
+}
+
 TEST_CASE("many who ask at once have it built once") {
   const FakeNix nix;
   std::vector<std::thread> threads;
@@ -202,6 +225,7 @@ TEST_CASE("roots nobody used lately go, but not the last one") {
   CHECK(prune_nix_images(nix.cache, std::chrono::hours(100), false).empty());
   const auto planned = prune_nix_images(nix.cache, std::chrono::hours(24), true);
   CHECK(planned == std::vector<std::string>{two, three});
+  CHECK(prune_nix_images(nix.cache, std::chrono::hours(24), true, {two}) == std::vector<std::string>{three});
   CHECK(links_in(nix.cache + "/nix/roots") == 3);
   // A lookup is a use.
   CHECK(find_nix_image(some_definition("3"), nix.cache));

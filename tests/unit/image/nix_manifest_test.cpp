@@ -49,18 +49,6 @@ TEST_CASE("a manifest is read whole") {
   CHECK_FALSE(parse_nix_manifest(disk.dump()).agent);
 }
 
-TEST_CASE("each hypervisor boots the kernel it can") {
-  NixManifest manifest = parse_nix_manifest(testing::some_manifest());
-  const auto cloud = guest_image(manifest, vmspec::HypervisorKind::cloud_hypervisor);
-  CHECK(cloud.kind == vmspec::GuestKind::nix);
-  CHECK(cloud.kernel == "/nix/store/k-dev/vmlinux");
-  CHECK(cloud.initramfs == "/nix/store/i/initrd");
-  CHECK(cloud.path == manifest.path);
-  CHECK(guest_image(manifest, vmspec::HypervisorKind::qemu).kernel == "/nix/store/k/bzImage");
-  manifest.kernel_elf.reset();
-  CHECK_THROWS_AS(guest_image(manifest, vmspec::HypervisorKind::cloud_hypervisor), Error);
-}
-
 TEST_CASE("every field must be there") {
   const nlohmann::json flat = right().flatten();
   for (const auto& item : flat.items()) {
