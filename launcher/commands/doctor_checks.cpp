@@ -58,7 +58,7 @@ class Doctor {
     open_files();
     space("state", roots_.state);
     space("cache", roots_.cache);
-    program("nix", false, "guests made by microvm.nix (a later version)", "https://nixos.org/download");
+    program("nix", false, "guests of NixOS (--guest nix)", "https://nixos.org/download");
     program(
         "cloud-hypervisor", false, "VMs without QEMU, where KVM works (hypervisor = \"auto\" prefers it)",
         "A release from https://www.cloudhypervisor.org on PATH, or AGENTVM_CLOUD_HYPERVISOR set to one; NixOS has it "

@@ -1,5 +1,6 @@
 // gc.cpp - agentvm gc: removes what dead VMs have left, and images nobody used lately.
 #include <chrono>
+#include <set>
 
 #include "base/error.hpp"
 #include "launcher/commands/log.hpp"
@@ -47,6 +48,17 @@ class Collector {
   bool failed_ = false;
 };
 
+/// What VMs that live were booted from: a month is not long for one that is kept.
+std::set<std::string> roots_in_use(const state::Roots& roots) {
+  std::set<std::string> used;
+  for (const std::string& name : state::list_vms(roots)) {
+    const state::VmPaths paths = state::vm_paths(roots, name);
+    if (!state::is_alive(paths)) continue;
+    if (const auto spec = read_spec(paths)) used.insert(spec->image.gc_root);
+  }
+  return used;
+}
+
 }  // namespace
 
 int gc(const GcOptions& options, const Context& context) {
@@ -67,7 +79,8 @@ int gc(const GcOptions& options, const Context& context) {
   for (const std::string& image : image::prune_images(context.roots.cache, unused_image_age, options.dry_run)) {
     collector.say("image " + image);
   }
-  for (const std::string& root : image::prune_nix_images(context.roots.cache, unused_image_age, options.dry_run)) {
+  for (const std::string& root :
+       image::prune_nix_images(context.roots.cache, unused_image_age, options.dry_run, roots_in_use(context.roots))) {
     collector.say("GC root " + root);
   }
   return collector.finish();

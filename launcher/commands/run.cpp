@@ -5,6 +5,7 @@
 
 #include "launcher/commands/log.hpp"
 #include "launcher/commands/output.hpp"
+#include "launcher/commands/progress.hpp"
 #include "launcher/commands/run_follow.hpp"
 #include "launcher/commands/run_plan.hpp"
 #include "launcher/commands/run_start.hpp"
@@ -15,7 +16,7 @@
 namespace agentvm::commands {
 
 int run(const RunOptions& options, const Context& context) {
-  const RunPlan plan(options, context);
+  RunPlan plan(options, context);
   if (options.dry_run) {
     const vmspec::VmSpec spec = plan.for_name(choose_name(context.roots, options.name, plan.workspace()));
     if (options.json) {
@@ -26,6 +27,10 @@ int run(const RunOptions& options, const Context& context) {
     return 0;
   }
   sweep_dead(context.roots);
+  {
+    Progress progress(options.json);
+    plan.build_guest([&progress](std::string_view line) { progress.step(std::string(line)); });
+  }
   StartedVm vm = start_vm(context.roots, options.name, plan.workspace(),
                           [&](const std::string& name) { return plan.for_name(name); });
   log_debug("the supervisor is started");

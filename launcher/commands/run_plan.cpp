@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "launcher/commands/log.hpp"
+#include "launcher/commands/run_guest.hpp"
 #include "launcher/commands/terminal.hpp"
 #include "launcher/commands/workspace_check.hpp"
 #include "launcher/host/facts.hpp"
@@ -116,7 +117,8 @@ vmspec::Profile load_checked_profile(const std::string& name, const std::string&
 }
 
 RunPlan::RunPlan(const RunOptions& options, const Context& context)
-    : workspace_(check_workspace(options.workspace, context.roots)),
+    : roots_(context.roots),
+      workspace_(check_workspace(options.workspace, context.roots)),
       report_file_(report_path(options.report_file)),
       started_unix_ms_(now_unix_ms()) {
   request_.workspace = workspace_;
@@ -134,7 +136,11 @@ RunPlan::RunPlan(const RunOptions& options, const Context& context)
   if (!problems.empty()) throw vmspec::problems_error(problems);
   check_trust(profile_, workspace_file, options.trust_workspace);
   log_debug("the profile is read");
-  facts_ = host::gather_facts(vmspec::needed_facts(profile_, request_), context.roots, workspace_);
+  GuestChoice guest = choose_guest(profile_, roots_);
+  const vmspec::GuestKind kind = guest.nix ? vmspec::GuestKind::nix : vmspec::GuestKind::host;
+  facts_ = host::gather_facts(vmspec::needed_facts(profile_, request_, kind), roots_, workspace_);
+  facts_.nix_guest = std::move(guest.nix);
+  facts_.nix_passed_over = guest.passed_over;
   log_debug("the host is looked at");
 }
 
@@ -149,6 +155,14 @@ vmspec::VmSpec RunPlan::for_name(const std::string& name) const {
   spec.report_file = report_file_;
   spec.started_unix_ms = started_unix_ms_;
   return spec;
+}
+
+void RunPlan::build_guest(const std::function<void(std::string_view line)>& progress) {
+  if (!facts_.nix_guest || facts_.nix_guest->built) return;
+  for_name("unnamed");
+  facts_.nix_guest = commands::build_guest(profile_, roots_, progress);
+  started_unix_ms_ = now_unix_ms();
+  log_debug("the guest is built");
 }
 
 }  // namespace agentvm::commands

@@ -1,7 +1,9 @@
 // run_plan.hpp - from `agentvm run`'s options to the plan of a run.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <string_view>
 
 #include "launcher/commands/context.hpp"
 #include "launcher/commands/options.hpp"
@@ -18,9 +20,13 @@ class RunPlan {
 
   /// Throws an Error with all that stands against the run.
   vmspec::VmSpec for_name(const std::string& name) const;
+  /// Has Nix build the guest where that is still to be done, after all else was checked: the report's times count from
+  /// its end. Throws an Error with all that stands against the run, or that says why there is no guest.
+  void build_guest(const std::function<void(std::string_view line)>& progress);
   const std::string& workspace() const noexcept { return workspace_; }
 
  private:
+  state::Roots roots_;
   vmspec::RunRequest request_;
   std::string workspace_;
   std::string report_file_;

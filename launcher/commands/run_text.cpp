@@ -20,6 +20,7 @@ constexpr std::size_t longest_text = 100;
 
 std::string guest_words(const vmspec::VmSpec& spec) {
   const std::string kind = spec.image.kind == vmspec::GuestKind::host ? "host guest" : "nix guest";
+  if (spec.image.kernel.empty() && spec.image.kind == vmspec::GuestKind::nix) return kind + ", which would be built";
   return spec.image.kernel_version.empty() ? kind : fmt::format("{}, Linux {}", kind, spec.image.kernel_version);
 }
 

@@ -104,12 +104,6 @@ class Build(unittest.TestCase):
         self.assertEqual(self.sandbox.run("gc", env=self.env).stdout, f"removed GC root {roots[0]}\n")
         self.assertEqual([os.path.islink(root) for root in roots], [False, True])
 
-    def test_a_run_still_says_that_it_cannot(self):
-        run = self.sandbox.run("run", "--guest", "nix", self.sandbox.workspace, "--command", "--", "true", env=self.env)
-        self.assertEqual(run.code, 125, run)
-        self.assertIn("guest.source", run.stderr)
-        self.assertEqual(self.calls(), [])
-
 
 if __name__ == "__main__":
     harness.main()
