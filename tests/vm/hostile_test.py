@@ -151,7 +151,7 @@ for number in range(3, 256):
         name = open(f"/sys/class/virtio-ports/{os.path.basename(path)}/name").read().strip()
         ports[name] = mine
 wanted = ports[sys.argv[1]]
-print("stolen", flush=True)
+open("stolen-" + sys.argv[1], "w").close()  # seen on the host, whatever becomes of the links
 os.set_blocking(wanted, True)
 while True:
     os.write(wanted, os.urandom(65536))
@@ -173,9 +173,11 @@ class HostileRoot(VmTestCase):
         thief.finish(30)
         if "ModuleNotFound" in thief.text("stderr") or "not found" in thief.text("stderr"):
             self.skipTest("there is no python3 in the guest")
-        self.assertIn("stolen", thief.text("stdout"), thief.so_far())
-        self.assert_code(result, 125)
-        self.assertIn("link", result.stderr)
+        self.assertTrue(os.path.exists(self.sandbox.path("ws", f"stolen-{port}")), thief.so_far())
+        # Who notices first ends the VM: the host, or the guest itself, which then terminates the agent.
+        self.assertIn(result.code, (125, 143), result)
+        if result.code == 125:
+            self.assertIn("link", result.stderr)
         if not harness.SANITIZED:
             self.assertLess(watched.finish(), MOST_MEMORY)
         self.sandbox.assert_nothing_left(vm)
