@@ -122,10 +122,12 @@ LeaseInfo HostNetwork::acquire(const std::string& vm, uid_t owner, bool multi_qu
     disable_ipv6(lease->tap);
     firewall_.apply(admit(*lease));
     links_.add_port(index, bridge_index_);
+    links_.add_station(index, bridge_index_, lease->mac, lease->address);
     links_.set_up(index);
   } catch (...) {
     std::vector<std::string> ignored;
     if (index != 0) attempt(ignored, [&] { links_.remove(index); });
+    if (lease) attempt(ignored, [&] { links_.remove_neighbour(bridge_index_, lease->address); });
     if (lease) attempt(ignored, [&] { firewall_.apply(dismiss(*lease)); });
     if (leases_.empty()) bring_down();
     throw;
@@ -146,6 +148,7 @@ std::vector<std::string> HostNetwork::release(const Lease& lease) {
     }
   });
   if (!leases_.empty()) {
+    attempt(said, [&] { links_.remove_neighbour(bridge_index_, lease.address); });
     attempt(said, [&] { firewall_.apply(dismiss(lease)); });
     return said;
   }

@@ -39,8 +39,13 @@ class Links {
   void add_address(int index, Ipv4 address, unsigned bits);
   void set_alias(int index, const std::string& alias);
   void set_up(int index);
-  /// Makes a link a port of a bridge, isolated from every other isolated port.
+  /// Makes a link a port of a bridge, isolated from every other isolated port, which learns and floods nothing.
   void add_port(int index, int bridge);
+  /// Tells the bridge that a MAC is behind a port, and the host that an address is that MAC's. The first lasts as long
+  /// as the port, the second until remove_neighbour.
+  void add_station(int port, int bridge, const Mac& mac, Ipv4 address);
+  /// It is no error when there is none.
+  void remove_neighbour(int bridge, Ipv4 address);
   /// It is no error when there is no such link.
   void remove(int index);
   /// The index of a link by its name; throws when there is none.

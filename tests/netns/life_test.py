@@ -65,7 +65,7 @@ class Life(unittest.TestCase):
         self.assertTrue(nothing_left(self.host))
         one, two = running.lease("one"), running.lease("two")
         self.assertEqual(links(self.host), sorted(["microbr", one["tap"], two["tap"]]))
-        self.assertEqual(tables(self.host), ["bridge", "inet"])
+        self.assertEqual(tables(self.host), ["bridge", "inet", "netdev"])
         self.assertEqual(len(dnsmasq_of(self.host)), 1)
         one.close()
         wait_until(lambda: links(self.host) == sorted(["microbr", two["tap"]]), 10, "the first tap to go")
@@ -111,7 +111,7 @@ class Life(unittest.TestCase):
         lease.close()
         # The tap is filtered as before until somebody cleans up; the resolver is gone with its parent.
         self.assertIn(lease["tap"], links(self.host))
-        self.assertEqual(tables(self.host), ["bridge", "inet"])
+        self.assertEqual(tables(self.host), ["bridge", "inet", "netdev"])
         wait_until(lambda: not dnsmasq_of(self.host), 10, "dnsmasq to die")
         self.start()
         self.wait_for_nothing()
