@@ -3,6 +3,7 @@
 
 #include <nftables/libnftables.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
@@ -37,6 +38,14 @@ std::string Firewall::run(const std::string& commands) {
 
 void Firewall::apply(const json& commands) {
   run(commands.dump());
+}
+
+bool Firewall::intact() {
+  const json answer = json::parse(run(R"({"nftables":[{"list":{"tables":null}}]})"), nullptr, false);
+  const json items = answer.value("nftables", json::array());
+  return std::count_if(items.begin(), items.end(), [](const json& item) {
+           return item.contains("table") && item["table"].value("name", "") == table_name;
+         }) == table_count;
 }
 
 std::vector<std::string> Firewall::standing_links() {

@@ -22,6 +22,8 @@ class Firewall {
 
   /// All of it or nothing. Throws Error with nftables' own words.
   void apply(const nlohmann::json& commands);
+  /// Whether every table of ours is there.
+  bool intact();
   /// The links in the set that says that forwarding was off before agentvm came; empty: there is no such set.
   std::vector<std::string> standing_links();
   /// Chains of others that drop forwarded traffic by default and do not pass the bridge's. Rules of the legacy iptables

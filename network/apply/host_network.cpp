@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "network/apply/connections.hpp"
 #include "network/apply/sysctl.hpp"
 #include "network/apply/tap.hpp"
 #include "network/plan/ruleset.hpp"
@@ -120,6 +121,10 @@ LeaseInfo HostNetwork::acquire(const std::string& vm, uid_t owner, bool multi_qu
       links_.set_alias(index, tap_alias(vm));
     });
     disable_ipv6(lease->tap);
+    std::vector<std::string> obstacle;
+    attempt(obstacle, [&] { forget_connections(lease->address); });
+    if (!obstacle.empty())
+      notes_.push_back("Answers to the last holder of an address may reach the next: " + obstacle[0]);
     firewall_.apply(admit(*lease));
     links_.add_port(index, bridge_index_);
     links_.add_station(index, bridge_index_, lease->mac, lease->address);
@@ -147,6 +152,8 @@ std::vector<std::string> HostNetwork::release(const Lease& lease) {
       if (link.name == lease.tap && is_own(link)) links_.remove(link.index);
     }
   });
+  std::vector<std::string> ignored;  // said with the next lease, which tries again
+  attempt(ignored, [&] { forget_connections(lease.address); });
   if (!leases_.empty()) {
     attempt(said, [&] { links_.remove_neighbour(bridge_index_, lease.address); });
     attempt(said, [&] { firewall_.apply(dismiss(lease)); });
@@ -162,6 +169,26 @@ std::vector<std::string> HostNetwork::close() noexcept {
     while (!leases_.empty()) {
       const Lease last = leases_.back();
       for (std::string& sentence : release(last)) said.push_back(std::move(sentence));
+    }
+  });
+  return said;
+}
+
+std::vector<std::string> HostNetwork::restore_rules() noexcept {
+  std::vector<std::string> said;
+  attempt(said, [&] {
+    if (!network_ || firewall_.intact()) return;
+    // Without rules nothing may pass; and when they cannot be made again, nothing does.
+    links_.set_down(bridge_index_);
+    said.emplace_back("Somebody deleted the guests' rules (nft flush ruleset, or a reload of nftables): made again.");
+    firewall_.apply(ruleset_of(*network_));
+    for (const Lease& lease : leases_) {
+      attempt(said, [&] { firewall_.apply(admit(lease)); });
+    }
+    links_.set_up(bridge_index_);
+    // Only now: switching a link off forgets its neighbours.
+    for (const Lease& lease : leases_) {
+      attempt(said, [&] { links_.add_station(links_.index_of(lease.tap), bridge_index_, lease.mac, lease.address); });
     }
   });
   return said;

@@ -109,8 +109,10 @@ void put_address(nl_msg* message, Ipv4 address) {
 }  // namespace
 
 bool is_own(const Link& link) {
-  if (is_own_alias(link.alias)) return true;
-  return link.alias.empty() && link.kind == "bridge" && link.mac == make_network(link.name, default_subnet).bridge_mac;
+  // An alias alone is anybody's to set.
+  if (link.kind == "tun") return is_own_alias(link.alias) && link.name.starts_with(tap_prefix);
+  return link.kind == "bridge" && (link.alias.empty() || is_own_alias(link.alias)) &&
+         link.mac == make_network(link.name, default_subnet).bridge_mac;
 }
 
 void Links::CloseSocket::operator()(nl_sock* socket) const noexcept {
@@ -203,6 +205,12 @@ void Links::set_up(int index) {
   header.ifi_change = IFF_UP;
   check(nlmsg_append(message.get(), &header, sizeof header, NLMSG_ALIGNTO), "making a netlink request");
   check(nl_send_sync(socket_.get(), message.release()), "switching link " + std::to_string(index) + " on");
+}
+
+void Links::set_down(int index) {
+  auto message = link_message(RTM_NEWLINK, AF_UNSPEC, index);
+  static_cast<ifinfomsg*>(nlmsg_data(nlmsg_hdr(message.get())))->ifi_change = IFF_UP;
+  check(nl_send_sync(socket_.get(), message.release()), "switching link " + std::to_string(index) + " off");
 }
 
 void Links::add_port(int index, int bridge) {

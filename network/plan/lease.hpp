@@ -11,6 +11,8 @@ namespace agentvm::network {
 
 /// IFLA_IFALIAS of every link of ours begins with it: the mark by which a later netd knows what to take away.
 inline constexpr char link_mark[] = "agentvm";
+/// Names of taps begin with it.
+inline constexpr char tap_prefix[] = "avm-";
 /// IFNAMSIZ without the final NUL.
 inline constexpr std::size_t longest_link_name = 15;
 

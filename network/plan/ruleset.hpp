@@ -11,7 +11,8 @@
 //                   itself to the gateway; every other frame (IPv6, VLANs, DHCP, another's address) is dropped
 //                   forward: nothing passes from port to port
 //                   output: a tap gets frames to its own MAC, nothing else
-//   netdev agentvm  a chain for each tap: no frame of a link-local protocol (IEEE 802.1Q, 8.6.3), which the bridge would
+//   netdev agentvm  a chain for each tap: no frame of a link-local protocol (IEEE 802.1Q, 8.6.3), which the bridge
+//   would
 //                   take past its rules
 #pragma once
 
@@ -24,6 +25,7 @@
 namespace agentvm::network {
 
 inline constexpr char table_name[] = "agentvm";
+inline constexpr int table_count = 3;
 /// A set of that name in the inet table says that IPv4 forwarding was off before agentvm came.
 inline constexpr char standing_set[] = "standing";
 

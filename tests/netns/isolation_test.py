@@ -199,6 +199,8 @@ class Theft(TwoGuests):
 
     def setUp(self):
         self.rules = self.world.host.run("nft", "list", "ruleset")
+        self.world.netd.pause()
+        self.addCleanup(self.world.netd.pause, False)
         self.tap_mac = json.loads(self.world.host.ip(f"-j link show dev {self.one.lease['tap']}"))[0]["address"]
 
     def tearDown(self):
@@ -269,6 +271,8 @@ class TheAttemptsAreReal(TwoGuests):
 
     def setUp(self):
         self.rules = self.world.host.run("nft", "list", "ruleset")
+        self.world.netd.pause()
+        self.addCleanup(self.world.netd.pause, False)
 
     def tearDown(self):
         self.world.host.run("nft", "flush", "ruleset")

@@ -8,11 +8,13 @@ import subprocess
 import sys
 import unittest
 
+import frames
 import netd
-from guest import open_tap
+from guest import Guest, open_tap
+from namespace import Namespace
 from netd import links, nothing_left, rest_of_host, tables
 from patience import seconds, wait_until
-from world import World
+from world import HOST_PUBLIC, INTERNET, World
 
 HOLDER = os.path.join(os.environ.get("AGENTVM_TEST_TOOLS", ""), "lease_holder")
 TAKES = """
@@ -116,6 +118,72 @@ class Life(unittest.TestCase):
         self.start()
         self.wait_for_nothing()
         self.assertEqual(self.host.setting("ipv4/ip_forward"), "0")
+
+    def test_deleted_rules_come_back(self):
+        running = self.start()
+        lease = running.lease("app")
+        self.addCleanup(lease.close)
+        before = self.host.run("nft", "-s", "list", "ruleset")
+        for command in ("flush ruleset", "delete table netdev agentvm"):
+            self.host.run("nft", *command.split())
+            wait_until(lambda: self.host.run("nft", "-s", "list", "ruleset") == before, 10, "the rules to come back")
+        wait_until(lambda: f"lladdr {lease['mac']} PERMANENT" in self.host.ip(f"neigh show {lease['address']}"), 10,
+                   "the guest's neighbour entry")
+        self.assertIn(",UP", self.host.ip("link show microbr"))
+        running.lease("two").close()
+
+    def test_connections_of_the_last_holder_are_forgotten(self):
+        running = self.start()
+        other = running.lease("other")
+        self.addCleanup(other.close)
+
+        def answered(number, ask):
+            """Whether a guest hears the internet's answer to port 4000, its own or its predecessor's."""
+            lease = running.lease("app")
+            guest = Guest(self.host, inside, lease)
+            if ask:
+                with inside.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+                    out.settimeout(seconds(5))
+                    out.bind(("0.0.0.0", 4000))
+                    out.sendto(b"question", (INTERNET, 7))
+                    out.recv(100)
+            marker = f"<answer {number}>".encode()
+            with self.world.internet.entered(), socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as out:
+                out.sendto(frames.udp(INTERNET, HOST_PUBLIC, 7, 4000, marker), (HOST_PUBLIC, 0))
+            with inside.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as fence:
+                fence.settimeout(seconds(5))
+                fence.sendto(b"fence", (INTERNET, 7))
+                fence.recv(100)
+            heard = guest.has_heard(marker)
+            guest.close()
+            lease.close()
+            wait_until(lambda: lease["tap"] not in links(self.host), 10, "the tap to go")
+            return heard
+
+        inside = Namespace()
+        self.addCleanup(inside.close)
+        self.assertTrue(answered(1, True))
+        self.assertFalse(answered(2, False))
+
+    def test_a_mark_alone_is_nobodys(self):
+        self.host.ip("link set eth1 alias agentvm:foreign")
+        self.host.ip("link add foreignbr type bridge")
+        self.host.ip("link set foreignbr alias agentvm")
+        self.host.run(netd.PROGRAM, "--directory", os.path.join(self.world.directory, "other"), "--clean")
+        for link in ("eth1", "foreignbr"):
+            self.assertIn(link, self.host.ip("link show"))
+
+    def test_a_socket_of_another_stays(self):
+        directory = os.path.join(self.world.directory, "taken")
+        os.mkdir(directory)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(f"{directory}/netd.sock")
+            listener.listen()
+            refused = subprocess.run([netd.PROGRAM, "--directory", directory], capture_output=True, text=True, check=False,
+                                     timeout=seconds(20), preexec_fn=self.host.enter)
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("somebody listens on", refused.stderr)
+        self.assertTrue(os.path.exists(f"{directory}/netd.sock"))
 
     def test_kill_9_of_both_and_clean(self):
         running = self.start()
