@@ -14,6 +14,8 @@
 
 namespace agentvm::network {
 
+using nlohmann::json;
+
 namespace {
 
 std::vector<std::string> names_of(const std::vector<Link>& links, bool own) {
@@ -33,16 +35,21 @@ std::vector<Link> own_links(const std::vector<Link>& links) {
   return own;
 }
 
-/// Off again, unless links came that somebody else may need it for.
-void restore_forwarding(const std::vector<std::string>& standing, const std::vector<Link>& links,
-                        std::vector<std::string>& said) {
-  if (standing.empty() || !forwarding()) return;
+/// Forwarding as it was, unless links came that somebody else may need it for. Returns the rules to leave behind.
+json rest_of_rules(const Network& was, const std::vector<Link>& links, std::vector<std::string>& said) {
+  if (was.standing_links.empty() || !forwarding()) return no_ruleset();
   for (const std::string& name : names_of(links, false)) {
-    if (std::find(standing.begin(), standing.end(), name) != standing.end()) continue;
-    said.push_back(fmt::format("IPv4 forwarding stays on: the interface {} came since, and may need it.", name));
-    return;
+    if (std::find(was.standing_links.begin(), was.standing_links.end(), name) != was.standing_links.end()) continue;
+    said.push_back(
+        fmt::format("IPv4 forwarding stays on: the interface {} came since, and may need it. Between the interfaces "
+                    "there were nothing is forwarded, until: nft delete table inet {}.",
+                    name, table_name));
+    return standing_ruleset(was);
   }
   set_forwarding(false);
+  for (const std::string& link : was.forwarding_links) set_forwarding_of(link, true);
+  set_accept_redirects(was.accept_redirects);
+  return no_ruleset();
 }
 
 template <typename Act>
@@ -63,9 +70,16 @@ std::vector<std::string> HostNetwork::recover() {
     links_.remove(link.index);
     said.push_back(fmt::format("The {} {} of a killed agentvm-netd was removed.", link.kind, link.name));
   }
-  restore_forwarding(firewall_.standing_links(), links, said);
-  firewall_.apply(no_ruleset());
+  Network was;
+  remember_forwarding(was);
+  firewall_.apply(rest_of_rules(was, links, said));
   return said;
+}
+
+void HostNetwork::remember_forwarding(Network& network) {
+  network.standing_links = firewall_.links_in(standing_set);
+  network.forwarding_links = firewall_.links_in(forwarding_set);
+  network.accept_redirects = !firewall_.links_in(redirects_set).empty();
 }
 
 Network HostNetwork::choose(const std::vector<Link>& links) {
@@ -76,7 +90,15 @@ Network HostNetwork::choose(const std::vector<Link>& links) {
     if (!note.empty()) notes_.push_back(note);
   }
   Network network = make_network(bridge.name, subnet.subnet);
-  if (!forwarding()) network.standing_links = names_of(links, false);
+  if (forwarding()) {
+    remember_forwarding(network);  // on for links that came during an earlier lease
+    return network;
+  }
+  network.standing_links = names_of(links, false);
+  network.forwarding_links = network.standing_links;
+  network.forwarding_links.emplace_back("default");
+  std::erase_if(network.forwarding_links, [](const std::string& link) { return !forwarding_of(link); });
+  network.accept_redirects = accept_redirects();
   return network;
 }
 
@@ -89,7 +111,7 @@ void HostNetwork::bring_up() {
     firewall_.apply(ruleset_of(*network_));
     links_.set_up(bridge_index_);
     // Only now, with the rules there that keep it to the guests.
-    if (!network_->standing_links.empty()) set_forwarding(true);
+    if (!network_->standing_links.empty() && !forwarding()) set_forwarding(true);
     resolver_.emplace(options_.dnsmasq, network_->gateway);
   } catch (...) {
     bring_down();
@@ -101,9 +123,10 @@ std::vector<std::string> HostNetwork::bring_down() noexcept {
   std::vector<std::string> said;
   resolver_.reset();
   if (!network_) return said;
-  attempt(said, [&] { restore_forwarding(network_->standing_links, links_.list(), said); });
+  json rest = no_ruleset();
+  attempt(said, [&] { rest = rest_of_rules(*network_, links_.list(), said); });
   if (bridge_index_ != 0) attempt(said, [&] { links_.remove(bridge_index_); });
-  attempt(said, [&] { firewall_.apply(no_ruleset()); });
+  attempt(said, [&] { firewall_.apply(rest); });
   bridge_index_ = 0;
   network_.reset();
   return said;
@@ -232,7 +255,14 @@ std::vector<std::string> HostNetwork::obstacles() {
                     "one gets another network.",
                     format(network.subnet), format(used.prefix), used.where));
   }
-  for (const ForwardDrop& drop : firewall_.forward_drops(network.bridge)) {
+  for (const PolicyDrop& drop : firewall_.policy_drops(network.bridge)) {
+    if (drop.hook == "input") {
+      lines.push_back(
+          fmt::format("Guests may have no DNS: the chain {0} of table {1} {2} drops what comes in. Let it pass: nft "
+                      "insert rule {1} {2} {0} iifname {3} meta l4proto {{ udp, tcp }} th dport 53 accept.",
+                      drop.chain, drop.family, drop.table, network.bridge));
+      continue;
+    }
     lines.push_back(
         fmt::format("Guests do not reach the internet: the chain {0} of table {1} {2} drops what is forwarded. "
                     "Let them pass: nft insert rule {1} {2} {3} iifname {4} accept; nft insert rule {1} {2} "

@@ -57,6 +57,8 @@ class HostNetwork {
 
  private:
   Network choose(const std::vector<Link>& links);
+  /// What the rules there are say about how forwarding was.
+  void remember_forwarding(Network& network);
   void bring_up();
   std::vector<std::string> bring_down() noexcept;
 

@@ -31,6 +31,10 @@ struct Network {
   Ipv4 gateway;
   /// The host's links when agentvm switched IPv4 forwarding on; empty: it was on, or somebody else sees to it.
   std::vector<std::string> standing_links = {};
+  /// Of these, those whose own forwarding was on all the same ("default": that of links to come).
+  std::vector<std::string> forwarding_links = {};
+  /// Whether ICMP redirects were taken (conf/all/accept_redirects), which the kernel changes with forwarding.
+  bool accept_redirects = false;
   bool operator==(const Network&) const = default;
 };
 /// The bridge's MAC follows from its name, so that guests see the same one whatever ports come and go.

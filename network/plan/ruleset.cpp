@@ -123,6 +123,17 @@ constexpr int first_bridge_priority = -300;
 constexpr int raw_priority = -300;
 constexpr int ingress_priority = -500;
 
+/// Forwarding was off and is on for the guests alone: the host becomes no router between its other networks. Links that
+/// come later (a container engine's) are not listed, and so not hindered.
+void add_standing(Table& table, const Network& network) {
+  table.set(standing_set, "ifname", false, json(network.standing_links));
+  table.set(forwarding_set, "ifname", false,
+            network.forwarding_links.empty() ? json() : json(network.forwarding_links));
+  table.set(redirects_set, "ifname", false, network.accept_redirects ? json::array({"all"}) : json());
+  table.rule("forward", {match(meta("iifname"), "==", in_set(standing_set)),
+                         match(meta("oifname"), "==", in_set(standing_set)), counter, drop});
+}
+
 void add_inet(Table table, const Network& network) {
   const std::string subnet = format(network.subnet.address);
   const json from_guests = match(meta("iifname"), "==", network.bridge);
@@ -161,13 +172,7 @@ void add_inet(Table table, const Network& network) {
   table.base_chain("forward", "filter", "forward", filter_priority);
   table.rule("forward", {from_guests, jump("from_guests")});
   table.rule("forward", {to_guests, jump("to_guests")});
-  if (!network.standing_links.empty()) {
-    // Forwarding was off and is on for the guests alone: the host becomes no router between its other networks. Links
-    // that come later (a container engine's) are not listed, and so not hindered.
-    table.set(standing_set, "ifname", false, json(network.standing_links));
-    table.rule("forward", {match(meta("iifname"), "==", in_set(standing_set)),
-                           match(meta("oifname"), "==", in_set(standing_set)), counter, drop});
-  }
+  if (!network.standing_links.empty()) add_standing(table, network);
   table.base_chain("input", "filter", "input", filter_priority);
   table.rule("input", {from_guests, jump("guests_to_host")});
   table.base_chain("postrouting", "nat", "postrouting", source_nat_priority);
@@ -259,6 +264,15 @@ json dismiss(const Lease& lease) {
 json no_ruleset() {
   json commands = json::array();
   for (const char* family : {"inet", "bridge", "netdev"}) Table(family, commands).remove();
+  return document(std::move(commands));
+}
+
+json standing_ruleset(const Network& network) {
+  json commands = no_ruleset().at("nftables");
+  Table table("inet", commands);
+  table.remake();
+  table.base_chain("forward", "filter", "forward", filter_priority);
+  add_standing(table, network);
   return document(std::move(commands));
 }
 

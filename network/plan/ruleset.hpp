@@ -28,6 +28,9 @@ inline constexpr char table_name[] = "agentvm";
 inline constexpr int table_count = 3;
 /// A set of that name in the inet table says that IPv4 forwarding was off before agentvm came.
 inline constexpr char standing_set[] = "standing";
+/// Sets beside it with what else changes with forwarding: Network::forwarding_links, and "all" for accept_redirects.
+inline constexpr char forwarding_set[] = "forwarding";
+inline constexpr char redirects_set[] = "redirects";
 
 /// The tables without any guest, in place of whatever tables of that name there are.
 nlohmann::json ruleset_of(const Network& network);
@@ -36,6 +39,9 @@ nlohmann::json admit(const Lease& lease);
 nlohmann::json dismiss(const Lease& lease);
 /// The tables away; it is no error when there are none.
 nlohmann::json no_ruleset();
+
+/// In their place, what keeps a host whose forwarding stays on from routing between the links there were.
+nlohmann::json standing_ruleset(const Network& network);
 
 /// What the rules mean, a sentence each, for people.
 std::vector<std::string> describe_rules(const Network& network);

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import unittest
 
 import frames
@@ -14,7 +15,7 @@ from guest import Guest, open_tap
 from namespace import Namespace
 from netd import links, nothing_left, rest_of_host, tables
 from patience import seconds, wait_until
-from world import HOST_PUBLIC, INTERNET, World
+from world import HOST_PUBLIC, INTERNET, Ear, World
 
 HOLDER = os.path.join(os.environ.get("AGENTVM_TEST_TOOLS", ""), "lease_holder")
 TAKES = """
@@ -260,8 +261,43 @@ table bridge filter { chain forward { type filter hook forward priority 0; polic
         self.assertEqual(self.host.setting("ipv4/ip_forward"), "1")
         self.host.ip("link add docker0 type bridge")
         lease.close()
-        self.wait_for_nothing()
+        wait_until(lambda: tables(self.host) == ["inet"], 10, "all but one rule to go")
         self.assertEqual(self.host.setting("ipv4/ip_forward"), "1")
+        # Still no router between the links there were, now and with the next lease.
+        for _ in range(2):
+            self.assertEqual(self.forwarded(), False)
+            self.world.netd.lease("app").close()
+            wait_until(lambda: tables(self.host) == ["inet"], 10, "all but one rule to go")
+        wait_until(lambda: tables(self.host) == ["inet"], 10, "all rules but one to go")
+        self.host.run("nft", "delete", "table", "inet", "agentvm")
+        self.assertEqual(self.forwarded(), True)
+
+    def forwarded(self):
+        """Whether the host routes from the lan to the internet."""
+        with self.world.lan.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+            ear = Ear(self.world.internet, "eth0")
+            for _ in range(10):
+                out.sendto(b"<lan to internet>", (INTERNET, 7))
+                time.sleep(0.05)
+            heard = ear.has_heard(b"<lan to internet>")
+            ear.close()
+        return heard
+
+    def test_forwarding_of_links_and_redirects_come_back(self):
+        kept = {"ipv4/conf/all/accept_redirects": "0", "ipv4/conf/eth1/forwarding": "1", "ipv4/conf/eth0/forwarding": "0",
+                "ipv4/conf/default/forwarding": "0", "ipv4/ip_forward": "0"}
+        for name in ("all/accept_redirects", "eth1/forwarding"):
+            self.host.setting(f"ipv4/conf/{name}", kept[f"ipv4/conf/{name}"])
+        running = self.start()
+        running.lease("app").close()
+        self.wait_for_nothing()
+        self.assertEqual({name: self.host.setting(name) for name in kept}, kept)
+        lease = running.lease("app")
+        running.kill()
+        lease.close()
+        self.host.run(netd.PROGRAM, "--directory", running.directory, "--clean")
+        self.wait_for_nothing()
+        self.assertEqual({name: self.host.setting(name) for name in kept}, kept)
 
     def test_a_dead_resolver_comes_back(self):
         lease = self.start().lease("app")
