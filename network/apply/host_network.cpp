@@ -73,6 +73,7 @@ std::vector<std::string> HostNetwork::recover() {
   Network was;
   remember_forwarding(was);
   firewall_.apply(rest_of_rules(was, links, said));
+  if (kill_orphaned_resolvers() > 0) said.emplace_back("What was left of a killed one's dnsmasq was ended.");
   return said;
 }
 
@@ -219,6 +220,7 @@ std::vector<std::string> HostNetwork::restore_rules() noexcept {
 
 void HostNetwork::restart_resolver(bool again) {
   resolver_.reset();
+  kill_orphaned_resolvers();
   if (network_ && again) resolver_.emplace(options_.dnsmasq, network_->gateway);
 }
 

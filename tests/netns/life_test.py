@@ -186,6 +186,24 @@ class Life(unittest.TestCase):
         self.assertIn("somebody listens on", refused.stderr)
         self.assertTrue(os.path.exists(f"{directory}/netd.sock"))
 
+    def test_kill_9_of_netd_while_a_guest_asks_over_tcp(self):
+        running = self.start()
+        lease = running.lease("app")
+        inside = Namespace()
+        self.addCleanup(inside.close)
+        guest = Guest(self.host, inside, lease)
+        with inside.entered():
+            asking = socket.create_connection((lease["gateway"], 53), seconds(5))
+        self.addCleanup(asking.close)
+        # dnsmasq answers each in a process of its own, which its death signal does not reach.
+        wait_until(lambda: len(dnsmasq_of(self.host)) == 2, 10, "dnsmasq to take the connection")
+        running.kill()
+        wait_until(lambda: len(dnsmasq_of(self.host)) == 1, 10, "dnsmasq to die")
+        lease.close()
+        guest.close()
+        self.start()
+        self.wait_for_nothing()
+
     def test_kill_9_of_both_and_clean(self):
         running = self.start()
         holder, _ = self.holder("app")
