@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -15,6 +16,8 @@
 namespace agentvm {
 
 namespace {
+
+constexpr time_t connect_limit_seconds = 5;
 
 sockaddr_un address_of(const std::string& path) {
   if (path.size() > unix_path_limit) {
@@ -48,11 +51,17 @@ UniqueFd connect_unix(const std::string& path) {
   const sockaddr_un address = address_of(path);
   UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd) throw system_error(errno, "making a unix socket");
+  // Otherwise a listener that accepts nobody is waited for without end.
+  const timeval limit{connect_limit_seconds, 0};
+  const timeval none{};
+  setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   while (connect(fd.get(), generic(address), sizeof address) < 0) {
     if (errno == EINTR) continue;
     if (errno == ECONNREFUSED || errno == ENOENT) throw Error("nobody listens on " + path);
+    if (errno == EAGAIN) throw Error("whoever listens on " + path + " accepts nobody");
     throw system_error(errno, "connecting to " + path);
   }
+  setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &none, sizeof none);
   return fd;
 }
 

@@ -15,7 +15,7 @@ inline constexpr std::size_t unix_path_limit = 107;
 
 /// A listening socket, mode 0600, CLOEXEC, non-blocking. Throws an Error that names a too long path and the limit.
 UniqueFd listen_unix(const std::string& path, int backlog = 64);
-/// Connects (blocking, CLOEXEC). Throws Error; nobody listening is said as such.
+/// Connects (blocking, up to 5 s; CLOEXEC). Throws Error; nobody listening is said as such.
 UniqueFd connect_unix(const std::string& path);
 /// A connected pair, CLOEXEC.
 std::pair<UniqueFd, UniqueFd> socket_pair();

@@ -7,6 +7,7 @@
   CapabilityBoundingSet = [ "CAP_NET_ADMIN" "CAP_NET_BIND_SERVICE" "CAP_SETUID" "CAP_SETGID" "CAP_KILL" ];
   DeviceAllow = [ "/dev/net/tun rw" ];
   DevicePolicy = "closed";
+  LimitNOFILE = 8192;
   LockPersonality = true;
   MemoryDenyWriteExecute = true;
   NoNewPrivileges = true;

@@ -11,6 +11,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 
 #include "base/async_event.hpp"
@@ -26,6 +27,8 @@ namespace {
 
 /// Out of descriptors: a pause lets connections end.
 constexpr std::chrono::milliseconds publish_pause{100};
+/// For the guest to say whether somebody listens on its port.
+constexpr std::chrono::seconds answer_limit{10};
 /// Of one port; the guest's own limit is that of all ports.
 constexpr std::size_t most_connections = guest::max_published_connections / 2;
 
@@ -100,7 +103,13 @@ asio::awaitable<void> PortPublisher::connection(std::shared_ptr<PortPublisher> s
   try {
     link::RelaySocket socket(co_await asio::this_coro::executor, std::move(fd));
     const link::StreamPtr stream = control->open("POST", "/connect/" + std::to_string(self->guest_port_));
+    asio::steady_timer timer(co_await asio::this_coro::executor, answer_limit);
+    timer.async_wait([waiting = std::weak_ptr<link::Stream>(stream)](const boost::system::error_code& error) {
+      const link::StreamPtr late = error ? nullptr : waiting.lock();
+      if (late) late->reset();
+    });
     const link::Fields fields = co_await stream->response();
+    timer.cancel();
     if (link::field(fields, ":status") == "200") co_await link::join_socket(socket, *stream);
   } catch (const std::exception&) {
     // The caller sees its connection closed; nobody else is concerned.

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -107,6 +108,7 @@ class Life {
   Reaper reaper_;
   UniqueFd agent_log_;
   std::optional<network::HeldLease> lease_;
+  std::stop_source lease_stop_;  ///< a lease nobody waits for any more
   std::vector<std::shared_ptr<gateway::PortPublisher>> published_;
   std::vector<workspace::ShareServer> shares_;
   std::unique_ptr<gateway::ModelGateway> model_;

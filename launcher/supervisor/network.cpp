@@ -39,11 +39,11 @@ asio::awaitable<void> Life::take_lease() {
     std::optional<Error> failure;
   };
   const auto outcome = std::make_shared<Outcome>();
-  asio::post(worker_, [this, outcome, name = spec_.name] {
+  asio::post(worker_, [this, outcome, name = spec_.name, stop = lease_stop_.get_token()] {
     std::optional<network::HeldLease> lease;
     std::optional<Error> failure;
     try {
-      lease = network::take_lease(host::netd_here(), name, false);
+      lease = network::take_lease(host::netd_here(), name, false, stop);
     } catch (const Error& error) {
       failure = error;
     } catch (const std::exception& error) {

@@ -76,6 +76,7 @@ asio::awaitable<void> Life::tear_down() {
   }
   vm_.reset();
   drop_lease();
+  lease_stop_.request_stop();
   worker_.join();
   // The directories go before anybody is told, so that whoever was told finds nothing.
   remove_directories(spec_.keep && ready_ && !force_);

@@ -3,7 +3,9 @@
 
 #include <nftables/libnftables.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/error.hpp"
 #include "network/plan/ruleset.hpp"
@@ -39,9 +41,17 @@ void Firewall::apply(const json& commands) {
   run(commands.dump());
 }
 
-std::vector<std::string> Firewall::standing_links() {
+bool Firewall::intact() {
+  const json answer = json::parse(run(R"({"nftables":[{"list":{"tables":null}}]})"), nullptr, false);
+  const json items = answer.value("nftables", json::array());
+  return std::count_if(items.begin(), items.end(), [](const json& item) {
+           return item.contains("table") && item["table"].value("name", "") == table_name;
+         }) == table_count;
+}
+
+std::vector<std::string> Firewall::links_in(const char* set) {
   std::vector<std::string> links;
-  const json command = {{"list", {{"set", {{"family", "inet"}, {"table", table_name}, {"name", standing_set}}}}}};
+  const json command = {{"list", {{"set", {{"family", "inet"}, {"table", table_name}, {"name", set}}}}}};
   json answer;
   try {
     answer = json::parse(run(json{{"nftables", json::array({command})}}.dump()), nullptr, false);
@@ -57,25 +67,33 @@ std::vector<std::string> Firewall::standing_links() {
   return links;
 }
 
-std::vector<ForwardDrop> Firewall::forward_drops(const std::string& bridge) {
+std::vector<PolicyDrop> Firewall::policy_drops(const std::string& bridge) {
   const json answer = json::parse(run(R"({"nftables":[{"list":{"ruleset":null}}]})"), nullptr, false);
   const json items = answer.value("nftables", json::array());
-  std::vector<ForwardDrop> drops;
+  std::vector<PolicyDrop> drops;
   for (const json& item : items) {
     if (!item.contains("chain")) continue;
     const json& chain = item["chain"];
-    ForwardDrop drop{chain.value("family", ""), chain.value("table", ""), chain.value("name", ""), {}};
-    if (chain.value("hook", "") != "forward" || chain.value("policy", "") != "drop") continue;
+    PolicyDrop drop{
+        chain.value("hook", ""), chain.value("family", ""), chain.value("table", ""), chain.value("name", ""), {}};
+    if ((drop.hook != "forward" && drop.hook != "input") || chain.value("policy", "") != "drop") continue;
     if (drop.family != "ip" && drop.family != "inet") continue;
     drop.open_chain = drop.chain;
     bool passes = false;
+    std::set<std::string> other_hooks;
     for (const json& other : items) {
       const json none = json::object();
       const json& named = other.contains("chain") ? other["chain"] : other.contains("rule") ? other["rule"] : none;
       if (named.value("family", "") != drop.family || named.value("table", "") != drop.table) continue;
-      if (named.value("name", "") == "DOCKER-USER") drop.open_chain = "DOCKER-USER";
-      // Any rule that names the bridge: somebody has thought of it.
-      if (other.contains("rule") && named.dump().find("\"" + bridge + "\"") != std::string::npos) passes = true;
+      if (other.contains("chain") && named.contains("hook") && named.value("hook", "") != drop.hook) {
+        other_hooks.insert(named.value("name", ""));
+      }
+      if (drop.hook == "forward" && named.value("name", "") == "DOCKER-USER") drop.open_chain = "DOCKER-USER";
+      // Any rule that names the bridge, but for those of another hook: somebody has thought of it. Chains come first.
+      if (other.contains("rule") && other_hooks.count(named.value("chain", "")) == 0 &&
+          named.dump().find("\"" + bridge + "\"") != std::string::npos) {
+        passes = true;
+      }
     }
     if (!passes) drops.push_back(std::move(drop));
   }

@@ -7,11 +7,14 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "network/apply/connections.hpp"
 #include "network/apply/sysctl.hpp"
 #include "network/apply/tap.hpp"
 #include "network/plan/ruleset.hpp"
 
 namespace agentvm::network {
+
+using nlohmann::json;
 
 namespace {
 
@@ -32,16 +35,21 @@ std::vector<Link> own_links(const std::vector<Link>& links) {
   return own;
 }
 
-/// Off again, unless links came that somebody else may need it for.
-void restore_forwarding(const std::vector<std::string>& standing, const std::vector<Link>& links,
-                        std::vector<std::string>& said) {
-  if (standing.empty() || !forwarding()) return;
+/// Forwarding as it was, unless links came that somebody else may need it for. Returns the rules to leave behind.
+json rest_of_rules(const Network& was, const std::vector<Link>& links, std::vector<std::string>& said) {
+  if (was.standing_links.empty() || !forwarding()) return no_ruleset();
   for (const std::string& name : names_of(links, false)) {
-    if (std::find(standing.begin(), standing.end(), name) != standing.end()) continue;
-    said.push_back(fmt::format("IPv4 forwarding stays on: the interface {} came since, and may need it.", name));
-    return;
+    if (std::find(was.standing_links.begin(), was.standing_links.end(), name) != was.standing_links.end()) continue;
+    said.push_back(
+        fmt::format("IPv4 forwarding stays on: the interface {} came since, and may need it. Between the interfaces "
+                    "there were nothing is forwarded, until: nft delete table inet {}.",
+                    name, table_name));
+    return standing_ruleset(was);
   }
   set_forwarding(false);
+  for (const std::string& link : was.forwarding_links) set_forwarding_of(link, true);
+  set_accept_redirects(was.accept_redirects);
+  return no_ruleset();
 }
 
 template <typename Act>
@@ -62,9 +70,17 @@ std::vector<std::string> HostNetwork::recover() {
     links_.remove(link.index);
     said.push_back(fmt::format("The {} {} of a killed agentvm-netd was removed.", link.kind, link.name));
   }
-  restore_forwarding(firewall_.standing_links(), links, said);
-  firewall_.apply(no_ruleset());
+  Network was;
+  remember_forwarding(was);
+  firewall_.apply(rest_of_rules(was, links, said));
+  if (kill_orphaned_resolvers() > 0) said.emplace_back("What was left of a killed one's dnsmasq was ended.");
   return said;
+}
+
+void HostNetwork::remember_forwarding(Network& network) {
+  network.standing_links = firewall_.links_in(standing_set);
+  network.forwarding_links = firewall_.links_in(forwarding_set);
+  network.accept_redirects = !firewall_.links_in(redirects_set).empty();
 }
 
 Network HostNetwork::choose(const std::vector<Link>& links) {
@@ -75,7 +91,15 @@ Network HostNetwork::choose(const std::vector<Link>& links) {
     if (!note.empty()) notes_.push_back(note);
   }
   Network network = make_network(bridge.name, subnet.subnet);
-  if (!forwarding()) network.standing_links = names_of(links, false);
+  if (forwarding()) {
+    remember_forwarding(network);  // on for links that came during an earlier lease
+    return network;
+  }
+  network.standing_links = names_of(links, false);
+  network.forwarding_links = network.standing_links;
+  network.forwarding_links.emplace_back("default");
+  std::erase_if(network.forwarding_links, [](const std::string& link) { return !forwarding_of(link); });
+  network.accept_redirects = accept_redirects();
   return network;
 }
 
@@ -88,7 +112,7 @@ void HostNetwork::bring_up() {
     firewall_.apply(ruleset_of(*network_));
     links_.set_up(bridge_index_);
     // Only now, with the rules there that keep it to the guests.
-    if (!network_->standing_links.empty()) set_forwarding(true);
+    if (!network_->standing_links.empty() && !forwarding()) set_forwarding(true);
     resolver_.emplace(options_.dnsmasq, network_->gateway);
   } catch (...) {
     bring_down();
@@ -100,9 +124,10 @@ std::vector<std::string> HostNetwork::bring_down() noexcept {
   std::vector<std::string> said;
   resolver_.reset();
   if (!network_) return said;
-  attempt(said, [&] { restore_forwarding(network_->standing_links, links_.list(), said); });
+  json rest = no_ruleset();
+  attempt(said, [&] { rest = rest_of_rules(*network_, links_.list(), said); });
   if (bridge_index_ != 0) attempt(said, [&] { links_.remove(bridge_index_); });
-  attempt(said, [&] { firewall_.apply(no_ruleset()); });
+  attempt(said, [&] { firewall_.apply(rest); });
   bridge_index_ = 0;
   network_.reset();
   return said;
@@ -120,12 +145,18 @@ LeaseInfo HostNetwork::acquire(const std::string& vm, uid_t owner, bool multi_qu
       links_.set_alias(index, tap_alias(vm));
     });
     disable_ipv6(lease->tap);
+    std::vector<std::string> obstacle;
+    attempt(obstacle, [&] { forget_connections(lease->address); });
+    if (!obstacle.empty())
+      notes_.push_back("Answers to the last holder of an address may reach the next: " + obstacle[0]);
     firewall_.apply(admit(*lease));
     links_.add_port(index, bridge_index_);
+    links_.add_station(index, bridge_index_, lease->mac, lease->address);
     links_.set_up(index);
   } catch (...) {
     std::vector<std::string> ignored;
     if (index != 0) attempt(ignored, [&] { links_.remove(index); });
+    if (lease) attempt(ignored, [&] { links_.remove_neighbour(bridge_index_, lease->address); });
     if (lease) attempt(ignored, [&] { firewall_.apply(dismiss(*lease)); });
     if (leases_.empty()) bring_down();
     throw;
@@ -145,7 +176,10 @@ std::vector<std::string> HostNetwork::release(const Lease& lease) {
       if (link.name == lease.tap && is_own(link)) links_.remove(link.index);
     }
   });
+  std::vector<std::string> ignored;  // said with the next lease, which tries again
+  attempt(ignored, [&] { forget_connections(lease.address); });
   if (!leases_.empty()) {
+    attempt(said, [&] { links_.remove_neighbour(bridge_index_, lease.address); });
     attempt(said, [&] { firewall_.apply(dismiss(lease)); });
     return said;
   }
@@ -164,8 +198,29 @@ std::vector<std::string> HostNetwork::close() noexcept {
   return said;
 }
 
+std::vector<std::string> HostNetwork::restore_rules() noexcept {
+  std::vector<std::string> said;
+  attempt(said, [&] {
+    if (!network_ || firewall_.intact()) return;
+    // Without rules nothing may pass; and when they cannot be made again, nothing does.
+    links_.set_down(bridge_index_);
+    said.emplace_back("Somebody deleted the guests' rules (nft flush ruleset, or a reload of nftables): made again.");
+    firewall_.apply(ruleset_of(*network_));
+    for (const Lease& lease : leases_) {
+      attempt(said, [&] { firewall_.apply(admit(lease)); });
+    }
+    links_.set_up(bridge_index_);
+    // Only now: switching a link off forgets its neighbours.
+    for (const Lease& lease : leases_) {
+      attempt(said, [&] { links_.add_station(links_.index_of(lease.tap), bridge_index_, lease.mac, lease.address); });
+    }
+  });
+  return said;
+}
+
 void HostNetwork::restart_resolver(bool again) {
   resolver_.reset();
+  kill_orphaned_resolvers();
   if (network_ && again) resolver_.emplace(options_.dnsmasq, network_->gateway);
 }
 
@@ -202,7 +257,14 @@ std::vector<std::string> HostNetwork::obstacles() {
                     "one gets another network.",
                     format(network.subnet), format(used.prefix), used.where));
   }
-  for (const ForwardDrop& drop : firewall_.forward_drops(network.bridge)) {
+  for (const PolicyDrop& drop : firewall_.policy_drops(network.bridge)) {
+    if (drop.hook == "input") {
+      lines.push_back(
+          fmt::format("Guests may have no DNS: the chain {0} of table {1} {2} drops what comes in. Let it pass: nft "
+                      "insert rule {1} {2} {0} iifname {3} meta l4proto {{ udp, tcp }} th dport 53 accept.",
+                      drop.chain, drop.family, drop.table, network.bridge));
+      continue;
+    }
     lines.push_back(
         fmt::format("Guests do not reach the internet: the chain {0} of table {1} {2} drops what is forwarded. "
                     "Let them pass: nft insert rule {1} {2} {3} iifname {4} accept; nft insert rule {1} {2} "

@@ -35,6 +35,9 @@ class HostNetwork {
   /// Takes the lease away; with the last one bridge, rules and resolver go and forwarding is as it was. Returns what
   /// went wrong, in words.
   std::vector<std::string> release(const Lease& lease);
+  /// After a table was deleted: when one of ours is missing, the bridge is off until all rules are there again; it
+  /// stays off when they cannot be made. Returns what happened, in words.
+  std::vector<std::string> restore_rules() noexcept;
   /// Everything away.
   std::vector<std::string> close() noexcept;
 
@@ -54,6 +57,8 @@ class HostNetwork {
 
  private:
   Network choose(const std::vector<Link>& links);
+  /// What the rules there are say about how forwarding was.
+  void remember_forwarding(Network& network);
   void bring_up();
   std::vector<std::string> bring_down() noexcept;
 

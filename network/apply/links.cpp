@@ -1,7 +1,9 @@
 // links.cpp - rtnetlink requests, one function each.
 #include "network/apply/links.hpp"
 
+#include <arpa/inet.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netlink/errno.h>
@@ -84,11 +86,33 @@ Owned<nl_msg> link_message(int type, int family, int index) {
   return message;
 }
 
+/// A forwarding entry of a bridge (AF_BRIDGE) or a neighbour (AF_INET), made or replaced.
+Owned<nl_msg> neighbour_message(int type, int family, int index, int state, int flags) {
+  auto message = made(nlmsg_alloc_simple(type, type == RTM_NEWNEIGH ? NLM_F_CREATE | NLM_F_REPLACE : 0));
+  ndmsg header{};
+  header.ndm_family = static_cast<unsigned char>(family);
+  header.ndm_ifindex = index;
+  header.ndm_state = static_cast<std::uint16_t>(state);
+  header.ndm_flags = static_cast<unsigned char>(flags);
+  check(nlmsg_append(message.get(), &header, sizeof header, NLMSG_ALIGNTO), "making a netlink request");
+  return message;
+}
+
+void put_mac(nl_msg* message, const Mac& mac) {
+  check(nla_put(message, NDA_LLADDR, static_cast<int>(mac.bytes.size()), mac.bytes.data()), "making a netlink request");
+}
+
+void put_address(nl_msg* message, Ipv4 address) {
+  check(nla_put_u32(message, NDA_DST, htonl(address.value)), "making a netlink request");
+}
+
 }  // namespace
 
 bool is_own(const Link& link) {
-  if (is_own_alias(link.alias)) return true;
-  return link.alias.empty() && link.kind == "bridge" && link.mac == make_network(link.name, default_subnet).bridge_mac;
+  // An alias alone is anybody's to set.
+  if (link.kind == "tun") return is_own_alias(link.alias) && link.name.starts_with(tap_prefix);
+  return link.kind == "bridge" && (link.alias.empty() || is_own_alias(link.alias)) &&
+         link.mac == make_network(link.name, default_subnet).bridge_mac;
 }
 
 void Links::CloseSocket::operator()(nl_sock* socket) const noexcept {
@@ -183,6 +207,12 @@ void Links::set_up(int index) {
   check(nl_send_sync(socket_.get(), message.release()), "switching link " + std::to_string(index) + " on");
 }
 
+void Links::set_down(int index) {
+  auto message = link_message(RTM_NEWLINK, AF_UNSPEC, index);
+  static_cast<ifinfomsg*>(nlmsg_data(nlmsg_hdr(message.get())))->ifi_change = IFF_UP;
+  check(nl_send_sync(socket_.get(), message.release()), "switching link " + std::to_string(index) + " off");
+}
+
 void Links::add_port(int index, int bridge) {
   auto master = link_message(RTM_SETLINK, AF_UNSPEC, index);
   check(nla_put_u32(master.get(), IFLA_MASTER, static_cast<std::uint32_t>(bridge)), "making a netlink request");
@@ -191,8 +221,29 @@ void Links::add_port(int index, int bridge) {
   nlattr* nest = nla_nest_start(isolated.get(), IFLA_PROTINFO | NLA_F_NESTED);
   if (nest == nullptr) throw Error("out of memory for a netlink request");
   check(nla_put_u8(isolated.get(), IFLA_BRPORT_ISOLATED, 1), "making a netlink request");
+  // Who is where is told by add_station, not learned from what guests send; and nobody hears what is for another.
+  for (int flag : {IFLA_BRPORT_LEARNING, IFLA_BRPORT_UNICAST_FLOOD, IFLA_BRPORT_MCAST_FLOOD, IFLA_BRPORT_BCAST_FLOOD}) {
+    check(nla_put_u8(isolated.get(), flag, 0), "making a netlink request");
+  }
   nla_nest_end(isolated.get(), nest);
   check(nl_send_sync(socket_.get(), isolated.release()), "isolating a port of the bridge");
+}
+
+void Links::add_station(int port, int bridge, const Mac& mac, Ipv4 address) {
+  auto entry = neighbour_message(RTM_NEWNEIGH, AF_BRIDGE, port, NUD_NOARP, NTF_MASTER);
+  put_mac(entry.get(), mac);
+  check(nl_send_sync(socket_.get(), entry.release()), "telling the bridge where " + format(mac) + " is");
+  auto neighbour = neighbour_message(RTM_NEWNEIGH, AF_INET, bridge, NUD_PERMANENT, 0);
+  put_address(neighbour.get(), address);
+  put_mac(neighbour.get(), mac);
+  check(nl_send_sync(socket_.get(), neighbour.release()), "telling the host where " + format(address) + " is");
+}
+
+void Links::remove_neighbour(int bridge, Ipv4 address) {
+  auto neighbour = neighbour_message(RTM_DELNEIGH, AF_INET, bridge, NUD_PERMANENT, 0);
+  put_address(neighbour.get(), address);
+  const int result = nl_send_sync(socket_.get(), neighbour.release());
+  if (result != -NLE_NODEV && result != -NLE_OBJ_NOTFOUND) check(result, "forgetting where " + format(address) + " is");
 }
 
 void Links::remove(int index) {

@@ -21,8 +21,9 @@ struct Link {
   int master = 0;  ///< index of the bridge it is a port of, 0: none
 };
 
-/// Whether agentvm made it: it carries the mark, or is a bridge with the MAC that agentvm gives to one of its name (a
-/// bridge is marked only after it was made, so a killed netd may leave one without).
+/// Whether agentvm made it: a tap with the mark and a name as we give it, or a bridge with the MAC that agentvm gives
+/// to one of its name and no mark but ours (it is marked only after it was made, so a killed netd may leave one
+/// without).
 bool is_own(const Link& link);
 
 /// One rtnetlink socket. Every function throws Error that names the link.
@@ -39,8 +40,14 @@ class Links {
   void add_address(int index, Ipv4 address, unsigned bits);
   void set_alias(int index, const std::string& alias);
   void set_up(int index);
-  /// Makes a link a port of a bridge, isolated from every other isolated port.
+  void set_down(int index);
+  /// Makes a link a port of a bridge, isolated from every other isolated port, which learns and floods nothing.
   void add_port(int index, int bridge);
+  /// Tells the bridge that a MAC is behind a port, and the host that an address is that MAC's. The first lasts as long
+  /// as the port, the second until remove_neighbour.
+  void add_station(int port, int bridge, const Mac& mac, Ipv4 address);
+  /// It is no error when there is none.
+  void remove_neighbour(int bridge, Ipv4 address);
   /// It is no error when there is no such link.
   void remove(int index);
   /// The index of a link by its name; throws when there is none.

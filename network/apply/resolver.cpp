@@ -14,9 +14,12 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
+#include <filesystem>
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/file.hpp"
 #include "base/unix_socket.hpp"
 
 namespace agentvm::network {
@@ -75,7 +78,32 @@ bool become(const Identity& identity) noexcept {
   _exit(127);
 }
 
+/// Whether a process is, or was forked by, a dnsmasq as we start it. A zombie is none.
+bool is_resolver(pid_t pid) noexcept {
+  try {
+    const std::string words = read_file("/proc/" + std::to_string(pid) + "/cmdline", 4096);
+    return words.find("dnsmasq") != std::string::npos && words.find("--keep-in-foreground") != std::string::npos &&
+           words.find("--conf-file=/dev/null") != std::string::npos &&
+           words.find("--listen-address=") != std::string::npos;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
 }  // namespace
+
+int kill_orphaned_resolvers() noexcept {
+  int killed = 0;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry("/proc", error), end; !error && entry != end; entry.increment(error)) {
+    const pid_t pid = static_cast<pid_t>(std::strtol(entry->path().filename().c_str(), nullptr, 10));
+    // Each dnsmasq leads a group of its own, which its children stay in.
+    const pid_t leader = pid > 0 ? getpgid(pid) : -1;
+    if (leader <= 0 || leader == pid || !is_resolver(pid) || is_resolver(leader)) continue;
+    if (kill(pid, SIGKILL) == 0) ++killed;
+  }
+  return killed;
+}
 
 std::optional<std::string> find_resolver(const std::string& dnsmasq) {
   return find_program(dnsmasq, "/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin");

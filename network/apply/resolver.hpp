@@ -13,6 +13,10 @@ namespace agentvm::network {
 /// The program's path: `dnsmasq` itself when it holds a slash, else where system programs are; nullopt: not there.
 std::optional<std::string> find_resolver(const std::string& dnsmasq);
 
+/// Kills processes that answered over TCP for a dnsmasq that is dead: they are its children, and hold port 53. Returns
+/// how many. Processes of other users are seen where /proc shows them.
+int kill_orphaned_resolvers() noexcept;
+
 /// A running dnsmasq. It asks the host's own resolvers (/etc/resolv.conf), and dies with the thread that started it.
 class Resolver {
  public:

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
+#include <thread>
 
 #include "base/file.hpp"
 #include "base/process.hpp"
@@ -24,6 +25,8 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
 constexpr auto answer_limit = 20s;
+/// How often waiting looks whether it is to end.
+constexpr auto glance = 100ms;
 /// A netd that is just ending closes a connection without an answer; then it is asked again.
 constexpr int attempts = 3;
 
@@ -52,18 +55,41 @@ UniqueFd connect_to_netd(const NetdAccess& access) {
   }
 }
 
+void go_on(const std::stop_token& stop) {
+  if (stop.stop_requested()) throw Error("agentvm-netd was not waited for: the VM ends");
+}
+
+/// One starter at a time: whoever comes second finds the first one's netd listening.
+FileLock lock_start(const std::string& directory, const std::stop_token& stop) {
+  make_directories(directory, 0755);
+  const std::string path = directory + "/start.lock";
+  UniqueFd file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!file) throw system_error(errno, "opening " + path);
+  const auto deadline = Clock::now() + answer_limit;
+  while (flock(file.get(), LOCK_EX | LOCK_NB) < 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR) throw system_error(errno, "locking " + path);
+    go_on(stop);
+    if (Clock::now() >= deadline) {
+      throw Error(
+          fmt::format("another process starts agentvm-netd since {} s ({} is locked)", answer_limit.count(), path));
+    }
+    std::this_thread::sleep_for(glance);
+  }
+  return FileLock::adopt(std::move(file));
+}
+
 /// Sends a request and reads its answer, without the newline; "" when netd ended instead.
-std::string ask(const UniqueFd& connection, const Request& request) {
+std::string ask(const UniqueFd& connection, const Request& request, const std::stop_token& stop) {
   const std::string line = to_line(request);
   // A netd that ends right now shows as the end of its answer.
   [[maybe_unused]] const ssize_t sent = send(connection.get(), line.data(), line.size(), MSG_NOSIGNAL);
   const auto deadline = Clock::now() + answer_limit;
   std::string answer;
   while (answer.size() < longest_answer) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+    go_on(stop);
     pollfd item{connection.get(), POLLIN, 0};
-    const int ready = left.count() <= 0 ? 0 : poll(&item, 1, static_cast<int>(left.count()));
-    if (ready < 0 && errno == EINTR) continue;
+    const int ready = poll(&item, 1, static_cast<int>(std::chrono::milliseconds(glance).count()));
+    if ((ready < 0 && errno == EINTR) || (ready == 0 && Clock::now() < deadline)) continue;
     if (ready <= 0) throw Error(fmt::format("agentvm-netd has not answered for {} s", answer_limit.count()));
     char buffer[16384];
     const ssize_t got = recv(connection.get(), buffer, sizeof buffer, 0);
@@ -97,22 +123,18 @@ struct Asked {
   std::string answer;
 };
 
-Asked ask_netd(const NetdAccess& access, const Request& request) {
+Asked ask_netd(const NetdAccess& access, const Request& request, const std::stop_token& stop = {}) {
   const bool may_start = geteuid() == 0 && !access.program.empty() && request.kind == Request::Kind::acquire;
   for (int attempt = 0; attempt < attempts; ++attempt) {
     UniqueFd connection = connect_to_netd(access);
     std::optional<FileLock> starting;
     if (!connection && may_start) {
-      // One starter at a time: whoever comes second finds the first one's netd listening.
-      make_directories(access.directory, 0755);
-      UniqueFd file(open((access.directory + "/start.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-      if (!file || flock(file.get(), LOCK_EX) < 0) throw system_error(errno, "locking " + access.directory);
-      starting = FileLock::adopt(std::move(file));
+      starting.emplace(lock_start(access.directory, stop));
       connection = connect_to_netd(access);
       if (!connection) connection = start_netd(access);
     }
     if (!connection) throw no_netd();
-    std::string answer = ask(connection, request);
+    std::string answer = ask(connection, request, stop);
     if (!answer.empty()) return {std::move(connection), std::move(answer)};
   }
   throw Error("agentvm-netd closes the connection without an answer", "Its log tells why: journalctl -u agentvm-netd.");
@@ -126,8 +148,8 @@ NetdAccess netd_access(std::string program) {
   return access;
 }
 
-HeldLease take_lease(const NetdAccess& access, const std::string& vm, bool multi_queue) {
-  Asked asked = ask_netd(access, {Request::Kind::acquire, vm, multi_queue});
+HeldLease take_lease(const NetdAccess& access, const std::string& vm, bool multi_queue, const std::stop_token& stop) {
+  Asked asked = ask_netd(access, {Request::Kind::acquire, vm, multi_queue}, stop);
   return {lease_from_line(asked.answer), std::move(asked.connection)};
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <stop_token>
 #include <string>
 
 #include "base/error.hpp"
@@ -28,8 +29,10 @@ struct HeldLease {
   UniqueFd connection;  ///< readable: the lease is lost, and the tap with it
 };
 
-/// Blocks up to 20 s. Throws Error: netd's own refusal, or that there is no netd and what to do about it.
-HeldLease take_lease(const NetdAccess& access, const std::string& vm, bool multi_queue);
+/// Blocks up to 20 s, or until `stop` is asked for from another thread. Throws Error: netd's own refusal, or that there
+/// is no netd and what to do about it.
+HeldLease take_lease(const NetdAccess& access, const std::string& vm, bool multi_queue,
+                     const std::stop_token& stop = {});
 
 /// What there is now. As root without netd: nothing. Throws Error like take_lease.
 NetworkInfo network_info(const NetdAccess& access);

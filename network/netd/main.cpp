@@ -49,17 +49,44 @@ UniqueFd activation_socket() {
   return UniqueFd(activation_fd);
 }
 
-/// A socket in the directory, for the group when there is one.
-UniqueFd own_socket(const std::string& path, std::optional<gid_t> group) {
-  if (unlink(path.c_str()) < 0 && errno != ENOENT) throw system_error(errno, "replacing the socket " + path);
-  UniqueFd socket = listen_unix(path, 128);
-  if (group) {
-    if (chown(path.c_str(), 0, *group) < 0 || chmod(path.c_str(), 0660) < 0) {
-      throw system_error(errno, "giving " + path + " to the group " + group_name);
+/// A socket in the directory, for the group when there is one. Takes away its name when that is still its own.
+class OwnSocket {
+ public:
+  OwnSocket(std::string path, std::optional<gid_t> group) : path_(std::move(path)) {
+    if (listened_on()) {
+      throw Error("somebody listens on " + path_ + " already",
+                  "Stop it first: systemctl stop agentvm-netd.socket agentvm-netd.service.", ExitCode::cannot_start);
+    }
+    if (unlink(path_.c_str()) < 0 && errno != ENOENT) throw system_error(errno, "replacing the socket " + path_);
+    socket = listen_unix(path_, 128);
+    if (stat(path_.c_str(), &made_) < 0) throw system_error(errno, "making the socket " + path_);
+    if (group && (chown(path_.c_str(), 0, *group) < 0 || chmod(path_.c_str(), 0660) < 0)) {
+      throw system_error(errno, "giving " + path_ + " to the group " + group_name);
     }
   }
-  return socket;
-}
+  ~OwnSocket() {
+    struct stat now {};
+    if (stat(path_.c_str(), &now) == 0 && now.st_dev == made_.st_dev && now.st_ino == made_.st_ino) {
+      unlink(path_.c_str());
+    }
+  }
+  OwnSocket(const OwnSocket&) = delete;
+  OwnSocket& operator=(const OwnSocket&) = delete;
+
+  UniqueFd socket;
+
+ private:
+  bool listened_on() const {
+    try {
+      return static_cast<bool>(connect_unix(path_));
+    } catch (const Error&) {
+      return false;
+    }
+  }
+
+  std::string path_;
+  struct stat made_ {};
+};
 
 /// One netd at a time. A predecessor that is about to end is waited for.
 FileLock only_one(const std::string& directory, bool wait) {
@@ -85,10 +112,13 @@ void serve(const Options& options, HostNetwork& network) {
                        .group = lease_group(),
                        .leases_per_user = options.leases_per_user,
                        .until_idle = options.caller_fd >= 0};
-  const FileLock lock = only_one(options.directory, options.caller_fd >= 0);
-  const std::string path = options.directory + "/netd.sock";
-  const bool own = !server.listener;
-  if (own) server.listener = own_socket(path, options.caller_fd >= 0 ? std::nullopt : server.group);
+  // Who was started because somebody waits, waits too.
+  const FileLock lock = only_one(options.directory, options.caller_fd >= 0 || server.listener);
+  std::optional<OwnSocket> own;
+  if (!server.listener) {
+    own.emplace(options.directory + "/netd.sock", options.caller_fd >= 0 ? std::nullopt : server.group);
+    server.listener = std::move(own->socket);
+  }
   if (options.caller_fd >= 0) {
     set_cloexec(options.caller_fd, true);
     server.first_caller = UniqueFd(options.caller_fd);
@@ -103,7 +133,6 @@ void serve(const Options& options, HostNetwork& network) {
   recover(network);
   Server(std::move(server), network).serve();
   for (const std::string& sentence : network.close()) spdlog::warn("{}", sentence);
-  if (own) unlink(path.c_str());
 }
 
 /// false: --check found something that stands against a network here.

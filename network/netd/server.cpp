@@ -25,6 +25,8 @@ constexpr std::size_t most_callers = 4096;
 constexpr std::size_t spare_callers_per_user = 16;
 /// A dnsmasq that dies sooner than this is not started again until the next lease.
 constexpr std::chrono::seconds resolver_rest{10};
+/// Out of descriptors: a pause lets callers go.
+constexpr std::chrono::milliseconds accept_rest{200};
 
 /// A caller that does not take its answer at once is no caller of ours: answers fit the socket's buffer.
 bool send_all(int socket, std::string_view text) {
@@ -47,10 +49,12 @@ Server::Server(ServerOptions options, HostNetwork& network) : options_(std::move
 void Server::serve() {
   for (;;) {
     if (options_.until_idle && callers_.empty()) return;
+    const bool listens = callers_.size() < most_callers && Clock::now() >= deaf_until_;
     std::vector<pollfd> items = {{signals_.get(), POLLIN, 0},
-                                 {callers_.size() < most_callers ? options_.listener.get() : -1, POLLIN, 0},
+                                 {listens ? options_.listener.get() : -1, POLLIN, 0},
                                  {-1, POLLIN, 0},
-                                 {-1, POLLIN, 0}};
+                                 {-1, POLLIN, 0},
+                                 {rule_watch_.fd(), POLLIN, 0}};
     if (Resolver* resolver = network_.resolver()) {
       items[2].fd = resolver->output_ended() ? -1 : resolver->output();
       items[3].fd = resolver->pidfd();
@@ -61,12 +65,17 @@ void Server::serve() {
       throw system_error(errno, "waiting for callers");
     }
     if (items[0].revents != 0) return;
+    // Before anything else: without rules every guest reaches everything.
+    if (items[4].revents != 0 && rule_watch_.table_deleted()) {
+      for (const std::string& sentence : network_.restore_rules()) spdlog::error("{}", sentence);
+    }
     const auto now = Clock::now();
     std::size_t index = first;
     for (auto caller = callers_.begin(); caller != callers_.end(); ++index) {
       const auto current = caller++;
-      const bool late = !current->lease && now >= current->deadline;
-      if (late || (items[index].revents != 0 && !read_from(*current))) dismiss(current);
+      // What is there is read first: the time may have gone into other callers' leases.
+      const bool ended = items[index].revents != 0 && !read_from(*current);
+      if (ended || (!current->lease && now >= current->deadline)) dismiss(current);
     }
     if (items[2].revents != 0 || items[3].revents != 0) watch_resolver();
     if (items[1].revents != 0) accept_callers();
@@ -74,7 +83,7 @@ void Server::serve() {
 }
 
 int Server::milliseconds_to_deadline() const {
-  auto earliest = Clock::time_point::max();
+  auto earliest = deaf_until_ > Clock::now() ? deaf_until_ : Clock::time_point::max();
   for (const Caller& caller : callers_) {
     if (!caller.lease) earliest = std::min(earliest, caller.deadline);
   }
@@ -86,7 +95,12 @@ int Server::milliseconds_to_deadline() const {
 void Server::accept_callers() {
   while (callers_.size() < most_callers) {
     UniqueFd socket(accept4(options_.listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (!socket) return;
+    if (!socket) {
+      if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+        deaf_until_ = Clock::now() + accept_rest;
+      }
+      return;
+    }
     add(std::move(socket));
   }
 }
@@ -136,6 +150,9 @@ bool Server::answer(Caller& caller, std::string_view line) {
     text = request.kind == Request::Kind::show ? shown() : grant(caller, request);
   } catch (const Error& error) {
     text = to_line(Refusal{error.what(), error.hint()});
+  } catch (const std::exception& error) {
+    spdlog::error("a request of user {} failed: {}", caller.peer.uid, error.what());
+    text = to_line(Refusal{"agentvm-netd could not answer this request", "Its log tells why."});
   }
   return send_all(caller.socket.get(), text) && caller.lease.has_value();
 }

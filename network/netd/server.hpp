@@ -9,6 +9,7 @@
 
 #include "base/unique_fd.hpp"
 #include "network/apply/host_network.hpp"
+#include "network/apply/rule_watch.hpp"
 #include "network/netd/peer.hpp"
 
 namespace agentvm::network {
@@ -54,6 +55,8 @@ class Server {
   ServerOptions options_;
   HostNetwork& network_;
   UniqueFd signals_;
+  RuleWatch rule_watch_;
+  std::chrono::steady_clock::time_point deaf_until_ = {};  ///< out of descriptors: no new callers before
   Callers callers_;
   std::string resolver_text_;
   std::chrono::steady_clock::time_point resolver_started_ = {};

@@ -12,7 +12,6 @@ namespace agentvm::network {
 
 namespace {
 
-constexpr char tap_prefix[] = "avm-";
 constexpr std::size_t longest_name_part = 6;
 
 /// FNV-1a, then the finalizer of splitmix64: short names differ in every bit. The same in every version of agentvm.

@@ -11,6 +11,8 @@ namespace agentvm::network {
 
 /// IFLA_IFALIAS of every link of ours begins with it: the mark by which a later netd knows what to take away.
 inline constexpr char link_mark[] = "agentvm";
+/// Names of taps begin with it.
+inline constexpr char tap_prefix[] = "avm-";
 /// IFNAMSIZ without the final NUL.
 inline constexpr std::size_t longest_link_name = 15;
 
@@ -29,6 +31,10 @@ struct Network {
   Ipv4 gateway;
   /// The host's links when agentvm switched IPv4 forwarding on; empty: it was on, or somebody else sees to it.
   std::vector<std::string> standing_links = {};
+  /// Of these, those whose own forwarding was on all the same ("default": that of links to come).
+  std::vector<std::string> forwarding_links = {};
+  /// Whether ICMP redirects were taken (conf/all/accept_redirects), which the kernel changes with forwarding.
+  bool accept_redirects = false;
   bool operator==(const Network&) const = default;
 };
 /// The bridge's MAC follows from its name, so that guests see the same one whatever ports come and go.

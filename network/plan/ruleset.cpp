@@ -15,13 +15,15 @@ constexpr char taps_set[] = "taps";
 constexpr char senders_set[] = "senders";
 constexpr char arp_senders_set[] = "arp_senders";
 constexpr char closed_set[] = "closed";
+constexpr char receivers_set[] = "receivers";
 
 /// Addresses that are nobody's on the internet (IANA's special-purpose registry, RFC 6890), multicast, and 240.0.0.0/4
-/// with the broadcast address. Documentation prefixes are left out: nobody has them.
+/// with the broadcast address. Documentation prefixes are left out: nobody has them. The one public address is that of
+/// Azure's host services, which answer a VM that runs agentvm with its metadata and keys.
 constexpr std::pair<const char*, int> closed_prefixes[] = {
-    {"0.0.0.0", 8},      {"10.0.0.0", 8},    {"100.64.0.0", 10}, {"127.0.0.0", 8},
-    {"169.254.0.0", 16}, {"172.16.0.0", 12}, {"192.0.0.0", 24},  {"192.168.0.0", 16},
-    {"198.18.0.0", 15},  {"224.0.0.0", 4},   {"240.0.0.0", 4},
+    {"0.0.0.0", 8},        {"10.0.0.0", 8},     {"100.64.0.0", 10}, {"127.0.0.0", 8},
+    {"168.63.129.16", 32}, {"169.254.0.0", 16}, {"172.16.0.0", 12}, {"192.0.0.0", 24},
+    {"192.168.0.0", 16},   {"198.18.0.0", 15},  {"224.0.0.0", 4},   {"240.0.0.0", 4},
 };
 
 /// The statements of one table.
@@ -51,13 +53,21 @@ class Table {
   }
 
   void chain(const char* name) { add("chain", named(name)); }
-  void base_chain(const char* name, const char* type, const char* hook, int priority) {
+  /// `device`: of the netdev family, the link whose frames it sees.
+  void base_chain(const char* name, const char* type, const char* hook, int priority, const char* device = nullptr) {
     json one = named(name);
+    if (device != nullptr) one["dev"] = device;
     one["type"] = type;
     one["hook"] = hook;
     one["prio"] = priority;
     one["policy"] = "accept";
     add("chain", std::move(one));
+  }
+
+  /// With its rules. It may be gone already: the kernel takes a netdev chain away with its link.
+  void remove_chain(const char* name) {
+    chain(name);
+    commands_.push_back({{"delete", {{"chain", named(name)}}}});
   }
 
   void rule(const char* chain, std::vector<json> statements) {
@@ -95,8 +105,8 @@ json concat(std::initializer_list<json> parts) {
 json jump(const char* chain) {
   return {{"jump", {{"target", chain}}}};
 }
-json established() {
-  return match({{"ct", {{"key", "state"}}}}, "in", json::array({"established", "related"}));
+json in_state(json states) {
+  return match({{"ct", {{"key", "state"}}}}, "in", std::move(states));
 }
 json local_destination() {
   return match({{"fib", {{"result", "type"}, {"flags", json::array({"daddr"})}}}}, "==", "local");
@@ -110,6 +120,19 @@ const json counter = {{"counter", nullptr}};
 constexpr int filter_priority = 0;
 constexpr int source_nat_priority = 100;
 constexpr int first_bridge_priority = -300;
+constexpr int raw_priority = -300;
+constexpr int ingress_priority = -500;
+
+/// Forwarding was off and is on for the guests alone: the host becomes no router between its other networks. Links that
+/// come later (a container engine's) are not listed, and so not hindered.
+void add_standing(Table& table, const Network& network) {
+  table.set(standing_set, "ifname", false, json(network.standing_links));
+  table.set(forwarding_set, "ifname", false,
+            network.forwarding_links.empty() ? json() : json(network.forwarding_links));
+  table.set(redirects_set, "ifname", false, network.accept_redirects ? json::array({"all"}) : json());
+  table.rule("forward", {match(meta("iifname"), "==", in_set(standing_set)),
+                         match(meta("oifname"), "==", in_set(standing_set)), counter, drop});
+}
 
 void add_inet(Table table, const Network& network) {
   const std::string subnet = format(network.subnet.address);
@@ -121,17 +144,19 @@ void add_inet(Table table, const Network& network) {
   for (const auto& [address, bits] : closed_prefixes)
     closed.push_back({{"prefix", {{"addr", address}, {"len", bits}}}});
   table.set(closed_set, "ipv4_addr", true, std::move(closed));
+  table.set(taps_set, "ifname");
   for (const char* chain : {"from_guests", "to_guests", "guests_to_host"}) table.chain(chain);
 
   table.rule("from_guests", {match(meta("nfproto"), "!=", "ipv4"), counter, drop});
-  table.rule("from_guests", {match({{"ct", {{"key", "state"}}}}, "in", "invalid"), counter, drop});
-  table.rule("from_guests", {established(), accept});
+  table.rule("from_guests", {in_state("invalid"), counter, drop});
   table.rule("from_guests", {to_guests, counter, drop});
   table.rule("from_guests", {match(field("ip", "daddr"), "==", in_set(closed_set)), counter, drop});
   table.rule("from_guests", {local_destination(), counter, drop});
-  table.rule("from_guests", {accept});
+  // A guest's ICMP errors are "related" to whatever flow they quote, others' too.
+  table.rule("from_guests", {in_state(json::array({"new", "established"})), accept});
+  table.rule("from_guests", {counter, drop});
 
-  table.rule("to_guests", {established(), accept});
+  table.rule("to_guests", {in_state(json::array({"established", "related"})), accept});
   table.rule("to_guests", {counter, drop});
 
   for (const char* protocol : {"udp", "tcp"}) {
@@ -140,16 +165,14 @@ void add_inet(Table table, const Network& network) {
   }
   table.rule("guests_to_host", {counter, drop});
 
+  // A bridge hands on what it takes in with its own link as the origin. Only frames of link-local protocols
+  // (01:80:c2:00:00:0x) come from a port itself, past the bridge's rules.
+  table.base_chain("prerouting", "filter", "prerouting", raw_priority);
+  table.rule("prerouting", {match(meta("iifname"), "==", in_set(taps_set)), counter, drop});
   table.base_chain("forward", "filter", "forward", filter_priority);
   table.rule("forward", {from_guests, jump("from_guests")});
   table.rule("forward", {to_guests, jump("to_guests")});
-  if (!network.standing_links.empty()) {
-    // Forwarding was off and is on for the guests alone: the host becomes no router between its other networks. Links
-    // that come later (a container engine's) are not listed, and so not hindered.
-    table.set(standing_set, "ifname", false, json(network.standing_links));
-    table.rule("forward", {match(meta("iifname"), "==", in_set(standing_set)),
-                           match(meta("oifname"), "==", in_set(standing_set)), counter, drop});
-  }
+  if (!network.standing_links.empty()) add_standing(table, network);
   table.base_chain("input", "filter", "input", filter_priority);
   table.rule("input", {from_guests, jump("guests_to_host")});
   table.base_chain("postrouting", "nat", "postrouting", source_nat_priority);
@@ -164,6 +187,7 @@ void add_bridge(Table table, const Network& network) {
   table.set(taps_set, "ifname");
   table.set(senders_set, json::array({"ifname", "ether_addr", "ipv4_addr"}));
   table.set(arp_senders_set, json::array({"ifname", "ether_addr", "ether_addr", "ipv4_addr"}));
+  table.set(receivers_set, json::array({"ifname", "ether_addr"}));
   table.chain("from_guest");
   const json iif = meta("iifname");
   const json source = field("ether", "saddr");
@@ -185,6 +209,11 @@ void add_bridge(Table table, const Network& network) {
   for (const char* side : {"iifname", "oifname"}) {
     table.rule("forward", {match(meta(side), "==", in_set(taps_set)), counter, drop});
   }
+  // Whatever the bridge believes about where a MAC is (a tap's owner may give the tap another's), or floods.
+  table.base_chain("output", "filter", "output", first_bridge_priority);
+  table.rule("output",
+             {match(meta("oifname"), "==", in_set(taps_set)),
+              match(concat({meta("oifname"), field("ether", "daddr")}), "!=", in_set(receivers_set)), counter, drop});
 }
 
 json document(json commands) {
@@ -193,13 +222,16 @@ json document(json commands) {
 
 json elements(const char* command, const Lease& lease) {
   json commands = json::array();
-  Table table("bridge", commands);
+  Table inet("inet", commands);
+  inet.element(command, taps_set, lease.tap);
+  Table bridge("bridge", commands);
   const std::string mac = format(lease.mac);
   const std::string address = format(lease.address);
-  table.element(command, senders_set, concat({lease.tap, mac, address}));
-  table.element(command, arp_senders_set, concat({lease.tap, mac, mac, address}));
-  table.element(command, taps_set, lease.tap);
-  return document(std::move(commands));
+  bridge.element(command, senders_set, concat({lease.tap, mac, address}));
+  bridge.element(command, arp_senders_set, concat({lease.tap, mac, mac, address}));
+  bridge.element(command, receivers_set, concat({lease.tap, mac}));
+  bridge.element(command, taps_set, lease.tap);
+  return commands;
 }
 
 }  // namespace
@@ -208,20 +240,39 @@ json ruleset_of(const Network& network) {
   json commands = json::array();
   add_inet(Table("inet", commands), network);
   add_bridge(Table("bridge", commands), network);
+  Table("netdev", commands).remake();
   return document(std::move(commands));
 }
 
 json admit(const Lease& lease) {
-  return elements("add", lease);
+  json commands = elements("add", lease);
+  // The kernel takes frames of link-local protocols from a port before the bridge's rules see them (br_handle_frame).
+  Table ingress("netdev", commands);
+  ingress.base_chain(lease.tap.c_str(), "filter", "ingress", ingress_priority, lease.tap.c_str());
+  ingress.rule(lease.tap.c_str(),
+               {match({{"&", json::array({field("ether", "daddr"), "ff:ff:ff:ff:ff:f0"})}}, "==", "01:80:c2:00:00:00"),
+                counter, drop});
+  return document(std::move(commands));
 }
 
 json dismiss(const Lease& lease) {
-  return elements("delete", lease);
+  json commands = elements("delete", lease);
+  Table("netdev", commands).remove_chain(lease.tap.c_str());
+  return document(std::move(commands));
 }
 
 json no_ruleset() {
   json commands = json::array();
-  for (const char* family : {"inet", "bridge"}) Table(family, commands).remove();
+  for (const char* family : {"inet", "bridge", "netdev"}) Table(family, commands).remove();
+  return document(std::move(commands));
+}
+
+json standing_ruleset(const Network& network) {
+  json commands = no_ruleset().at("nftables");
+  Table table("inet", commands);
+  table.remake();
+  table.base_chain("forward", "filter", "forward", filter_priority);
+  add_standing(table, network);
   return document(std::move(commands));
 }
 

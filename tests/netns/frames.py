@@ -3,6 +3,7 @@ import socket
 import struct
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
+LLDP = "01:80:c2:00:00:0e"  # of link-local protocols: a bridge hands such frames to its own host
 ETH_IP, ETH_ARP, ETH_IPV6, ETH_VLAN = 0x0800, 0x0806, 0x86DD, 0x8100
 
 
@@ -31,6 +32,12 @@ def ipv4(source, destination, protocol, payload):
 def udp(source, destination, source_port, port, payload):
     # A checksum of 0 says that there is none (RFC 768).
     return ipv4(source, destination, socket.IPPROTO_UDP, struct.pack("!HHHH", source_port, port, 8 + len(payload), 0) + payload)
+
+
+def fragmentation_needed(source, destination, mtu, quoted):
+    """ICMP that quotes somebody's packet (RFC 1191)."""
+    message = struct.pack("!BBHHH", 3, 4, 0, 0, mtu) + quoted
+    return ipv4(source, destination, socket.IPPROTO_ICMP, message[:2] + struct.pack("!H", checksum(message)) + message[4:])
 
 
 def arp(operation, sender_mac, sender, target_mac, target):

@@ -6,6 +6,7 @@ import struct
 import threading
 
 TUNSETIFF = 0x400454CA
+SIOCSIFHWADDR, ARPHRD_ETHER = 0x8924, 1
 IFF_TAP, IFF_NO_PI = 0x0002, 0x1000
 
 
@@ -63,6 +64,11 @@ class Guest:
 
     def send(self, frame):
         os.write(self.tap, frame)
+
+    def rename_tap(self, mac):
+        """Gives the host's end of the cable another MAC: who may open a tap may do that."""
+        request = struct.pack("16sH6s16x", self.lease["tap"].encode(), ARPHRD_ETHER, bytes.fromhex(mac.replace(":", "")))
+        fcntl.ioctl(self.tap, SIOCSIFHWADDR, request)
 
     def has_heard(self, part):
         return any(part in frame for frame in list(self.heard))

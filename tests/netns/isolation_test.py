@@ -1,4 +1,5 @@
 # isolation_test.py - what a guest reaches and what it does not, each tried by packet, and each try shown to be a real one.
+import json
 import socket
 import struct
 import unittest
@@ -11,6 +12,7 @@ from patience import seconds, wait_until
 from world import (HOST_LAN, HOST_PUBLIC, INTERNET, LAN_ADDRESSES, NAME, NAME_ADDRESS, PORT, Ear, Letterbox, World)
 
 GATEWAY = "192.168.83.1"
+FLOW_PORT = 40053
 
 
 class TwoGuests(unittest.TestCase):
@@ -78,6 +80,17 @@ class TwoGuests(unittest.TestCase):
             "33:33:00:00:00:01", one.mac, frames.ETH_IPV6,
             frames.icmp6("fe80::1", "ff02::1", 134, struct.pack("!BBHII", 64, 0, 1800, 0, 0) + marker)))
         add("a made-up protocol", lambda marker: frames.ethernet(frames.BROADCAST, one.mac, 0x88B5, marker))
+        for address in (HOST_PUBLIC, HOST_LAN, GATEWAY):
+            add(f"{address} in a link-local frame",
+                lambda marker, to=address: self.udp(to, marker, destination_mac=frames.LLDP))
+
+        def error(marker, to, quoted_to, ports):
+            quoted = frames.udp(to, quoted_to, *ports, marker)
+            return frames.ethernet(self.bridge_mac, one.mac, frames.ETH_IP,
+                                   frames.fragmentation_needed(one.address, to, 600, quoted))
+
+        add("an ICMP error about a flow of the lan", lambda marker: error(marker, LAN_ADDRESSES[0], HOST_LAN, (PORT, FLOW_PORT)))
+        add("an ICMP error about a flow of the other guest", lambda marker: error(marker, two.address, GATEWAY, (FLOW_PORT, 53)))
         # Late, for a bridge without rules believes it and sends the other guest's frames here.
         add("the internet with the other guest's MAC", lambda marker: self.udp(INTERNET, marker, source_mac=two.mac))
         # What is known by its own bytes instead of a marker.
@@ -98,6 +111,12 @@ class TwoGuests(unittest.TestCase):
         # Each guest says something, so that the bridge knows where it is; then everybody forgets what was heard.
         for guest in (self.two, self.one):
             self.fence(guest)
+        # Flows for an ICMP error to quote.
+        for space, to in ((self.world.host, (LAN_ADDRESSES[0], PORT)), (self.two.inside, (GATEWAY, 53))):
+            with space.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+                out.bind(("0.0.0.0", FLOW_PORT))
+                out.sendto(b"a flow", to)
+        self.fence(self.two)
         for ear in (self.one, self.two, self.internet_ear, self.lan_ear, self.letterbox):
             ear.forget()
         attempts = self.attempts()
@@ -175,24 +194,94 @@ class Isolation(TwoGuests):
             self.assertNotIn("inet6", self.world.host.ip(f"addr show dev {link}"))
 
 
+class Theft(TwoGuests):
+    """One guest makes the bridge believe that another's MAC is its own."""
+
+    def setUp(self):
+        self.rules = self.world.host.run("nft", "list", "ruleset")
+        self.world.netd.pause()
+        self.addCleanup(self.world.netd.pause, False)
+        self.tap_mac = json.loads(self.world.host.ip(f"-j link show dev {self.one.lease['tap']}"))[0]["address"]
+
+    def tearDown(self):
+        self.one.rename_tap(self.tap_mac)
+        self.world.host.run("nft", "flush", "ruleset")
+        self.world.host.nft(self.rules)
+        trust_ports(self, False)
+
+    def by_frame(self):
+        self.one.send(frames.ethernet(frames.LLDP, self.two.mac, 0x88CC, b"\x02\x07\x04" + bytes(60)))
+        self.fence()
+
+    def by_name(self):
+        self.one.rename_tap(self.two.mac)
+
+    def by_age(self):
+        self.world.host.run("bridge", "fdb", "del", self.two.mac, "dev", self.two.lease["tap"], "master")
+
+    def stolen(self, steal):
+        """Whether the first guest hears what is for the second."""
+        for guest in (self.one, self.two):
+            self.fence(guest)
+            guest.forget()
+        steal()
+        with self.world.host.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+            out.sendto(b"<for two>", (self.two.address, PORT))
+        self.fence_by_host()
+        return self.one.has_heard(b"<for two>")
+
+    def fence_by_host(self):
+        """A frame that the first guest does hear: what went to its tap before has been heard too."""
+        with self.world.host.entered(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as out:
+            out.bind((self.one.lease["tap"], 0))
+            out.send(frames.ethernet(self.one.mac, self.bridge_mac, 0x88B5, b"<fence>" + bytes(60)))
+        wait_until(lambda: self.one.has_heard(b"<fence>"), 5, "a frame past the bridge")
+
+    def test_by_a_link_local_frame(self):
+        self.assertFalse(self.stolen(self.by_frame))
+        self.assertTrue(self.two.has_heard(b"<for two>"))
+
+    def test_by_the_name_of_the_tap(self):
+        self.assertFalse(self.stolen(self.by_name))
+
+    def test_by_the_age_of_the_entry(self):
+        self.assertFalse(self.stolen(self.by_age))
+
+    def test_they_are_real(self):
+        for steal in (self.by_frame, self.by_name, self.by_age):
+            with self.subTest(steal.__name__):
+                self.world.host.run("nft", "flush", "ruleset")
+                trust_ports(self, True)
+                self.assertTrue(self.stolen(steal))
+                self.tearDown()
+
+
+def trust_ports(test, trusted):
+    """Ports of the guests as of any bridge, or as netd makes them."""
+    for lease in test.leases:
+        settings = [word for flag in ("learning", "flood", "mcast_flood", "bcast_flood")
+                    for word in (flag, "on" if trusted else "off")]
+        test.world.host.run("ip", "link", "set", lease["tap"], "type", "bridge_slave", *settings,
+                            "isolated", "off" if trusted else "on")
+        test.world.host.run("bridge", "fdb", "replace", lease["mac"], "dev", lease["tap"], "master", "static")
+
+
 class TheAttemptsAreReal(TwoGuests):
     """Each attempt is heard as soon as what refuses it is gone: a test that cannot fail would show nothing."""
 
     def setUp(self):
         self.rules = self.world.host.run("nft", "list", "ruleset")
+        self.world.netd.pause()
+        self.addCleanup(self.world.netd.pause, False)
 
     def tearDown(self):
         self.world.host.run("nft", "flush", "ruleset")
         self.world.host.nft(self.rules)
-        self.isolate("on")
-
-    def isolate(self, value):
-        for lease in self.leases:
-            self.world.host.run("ip", "link", "set", lease["tap"], "type", "bridge_slave", "isolated", value)
+        trust_ports(self, False)
 
     def test_without_anything(self):
         self.world.host.run("nft", "flush", "ruleset")
-        self.isolate("off")
+        trust_ports(self, True)
         _, silent = self.heard_attempts()
         self.assertEqual(silent, set())
         for address in (self.one.address, INTERNET):
@@ -206,7 +295,8 @@ class TheAttemptsAreReal(TwoGuests):
         through, _ = self.heard_attempts()
         self.assertEqual(through, {*(f"the lan's {address}" for address in LAN_ADDRESSES),
                                    *(f"a service on the host's {address}" for address in (HOST_PUBLIC, HOST_LAN, GATEWAY)),
-                                   "the other guest, routed"})
+                                   "the other guest, routed", "an ICMP error about a flow of the lan",
+                                   "an ICMP error about a flow of the other guest"})
 
     def test_without_the_bridge_table(self):
         self.world.host.run("nft", "delete", "table", "bridge", "agentvm")

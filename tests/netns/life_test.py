@@ -6,13 +6,16 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import unittest
 
+import frames
 import netd
-from guest import open_tap
+from guest import Guest, open_tap
+from namespace import Namespace
 from netd import links, nothing_left, rest_of_host, tables
 from patience import seconds, wait_until
-from world import World
+from world import HOST_PUBLIC, INTERNET, Ear, World
 
 HOLDER = os.path.join(os.environ.get("AGENTVM_TEST_TOOLS", ""), "lease_holder")
 TAKES = """
@@ -65,7 +68,7 @@ class Life(unittest.TestCase):
         self.assertTrue(nothing_left(self.host))
         one, two = running.lease("one"), running.lease("two")
         self.assertEqual(links(self.host), sorted(["microbr", one["tap"], two["tap"]]))
-        self.assertEqual(tables(self.host), ["bridge", "inet"])
+        self.assertEqual(tables(self.host), ["bridge", "inet", "netdev"])
         self.assertEqual(len(dnsmasq_of(self.host)), 1)
         one.close()
         wait_until(lambda: links(self.host) == sorted(["microbr", two["tap"]]), 10, "the first tap to go")
@@ -111,11 +114,95 @@ class Life(unittest.TestCase):
         lease.close()
         # The tap is filtered as before until somebody cleans up; the resolver is gone with its parent.
         self.assertIn(lease["tap"], links(self.host))
-        self.assertEqual(tables(self.host), ["bridge", "inet"])
+        self.assertEqual(tables(self.host), ["bridge", "inet", "netdev"])
         wait_until(lambda: not dnsmasq_of(self.host), 10, "dnsmasq to die")
         self.start()
         self.wait_for_nothing()
         self.assertEqual(self.host.setting("ipv4/ip_forward"), "0")
+
+    def test_deleted_rules_come_back(self):
+        running = self.start()
+        lease = running.lease("app")
+        self.addCleanup(lease.close)
+        before = self.host.run("nft", "-s", "list", "ruleset")
+        for command in ("flush ruleset", "delete table netdev agentvm"):
+            self.host.run("nft", *command.split())
+            wait_until(lambda: self.host.run("nft", "-s", "list", "ruleset") == before, 10, "the rules to come back")
+        wait_until(lambda: f"lladdr {lease['mac']} PERMANENT" in self.host.ip(f"neigh show {lease['address']}"), 10,
+                   "the guest's neighbour entry")
+        self.assertIn(",UP", self.host.ip("link show microbr"))
+        running.lease("two").close()
+
+    def test_connections_of_the_last_holder_are_forgotten(self):
+        running = self.start()
+        other = running.lease("other")
+        self.addCleanup(other.close)
+
+        def answered(number, ask):
+            """Whether a guest hears the internet's answer to port 4000, its own or its predecessor's."""
+            lease = running.lease("app")
+            guest = Guest(self.host, inside, lease)
+            if ask:
+                with inside.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+                    out.settimeout(seconds(5))
+                    out.bind(("0.0.0.0", 4000))
+                    out.sendto(b"question", (INTERNET, 7))
+                    out.recv(100)
+            marker = f"<answer {number}>".encode()
+            with self.world.internet.entered(), socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as out:
+                out.sendto(frames.udp(INTERNET, HOST_PUBLIC, 7, 4000, marker), (HOST_PUBLIC, 0))
+            with inside.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as fence:
+                fence.settimeout(seconds(5))
+                fence.sendto(b"fence", (INTERNET, 7))
+                fence.recv(100)
+            heard = guest.has_heard(marker)
+            guest.close()
+            lease.close()
+            wait_until(lambda: lease["tap"] not in links(self.host), 10, "the tap to go")
+            return heard
+
+        inside = Namespace()
+        self.addCleanup(inside.close)
+        self.assertTrue(answered(1, True))
+        self.assertFalse(answered(2, False))
+
+    def test_a_mark_alone_is_nobodys(self):
+        self.host.ip("link set eth1 alias agentvm:foreign")
+        self.host.ip("link add foreignbr type bridge")
+        self.host.ip("link set foreignbr alias agentvm")
+        self.host.run(netd.PROGRAM, "--directory", os.path.join(self.world.directory, "other"), "--clean")
+        for link in ("eth1", "foreignbr"):
+            self.assertIn(link, self.host.ip("link show"))
+
+    def test_a_socket_of_another_stays(self):
+        directory = os.path.join(self.world.directory, "taken")
+        os.mkdir(directory)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(f"{directory}/netd.sock")
+            listener.listen()
+            refused = subprocess.run([netd.PROGRAM, "--directory", directory], capture_output=True, text=True, check=False,
+                                     timeout=seconds(20), preexec_fn=self.host.enter)
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("somebody listens on", refused.stderr)
+        self.assertTrue(os.path.exists(f"{directory}/netd.sock"))
+
+    def test_kill_9_of_netd_while_a_guest_asks_over_tcp(self):
+        running = self.start()
+        lease = running.lease("app")
+        inside = Namespace()
+        self.addCleanup(inside.close)
+        guest = Guest(self.host, inside, lease)
+        with inside.entered():
+            asking = socket.create_connection((lease["gateway"], 53), seconds(5))
+        self.addCleanup(asking.close)
+        # dnsmasq answers each in a process of its own, which its death signal does not reach.
+        wait_until(lambda: len(dnsmasq_of(self.host)) == 2, 10, "dnsmasq to take the connection")
+        running.kill()
+        wait_until(lambda: len(dnsmasq_of(self.host)) == 1, 10, "dnsmasq to die")
+        lease.close()
+        guest.close()
+        self.start()
+        self.wait_for_nothing()
 
     def test_kill_9_of_both_and_clean(self):
         running = self.start()
@@ -192,8 +279,43 @@ table bridge filter { chain forward { type filter hook forward priority 0; polic
         self.assertEqual(self.host.setting("ipv4/ip_forward"), "1")
         self.host.ip("link add docker0 type bridge")
         lease.close()
-        self.wait_for_nothing()
+        wait_until(lambda: tables(self.host) == ["inet"], 10, "all but one rule to go")
         self.assertEqual(self.host.setting("ipv4/ip_forward"), "1")
+        # Still no router between the links there were, now and with the next lease.
+        for _ in range(2):
+            self.assertEqual(self.forwarded(), False)
+            self.world.netd.lease("app").close()
+            wait_until(lambda: tables(self.host) == ["inet"], 10, "all but one rule to go")
+        wait_until(lambda: tables(self.host) == ["inet"], 10, "all rules but one to go")
+        self.host.run("nft", "delete", "table", "inet", "agentvm")
+        self.assertEqual(self.forwarded(), True)
+
+    def forwarded(self):
+        """Whether the host routes from the lan to the internet."""
+        with self.world.lan.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+            ear = Ear(self.world.internet, "eth0")
+            for _ in range(10):
+                out.sendto(b"<lan to internet>", (INTERNET, 7))
+                time.sleep(0.05)
+            heard = ear.has_heard(b"<lan to internet>")
+            ear.close()
+        return heard
+
+    def test_forwarding_of_links_and_redirects_come_back(self):
+        kept = {"ipv4/conf/all/accept_redirects": "0", "ipv4/conf/eth1/forwarding": "1", "ipv4/conf/eth0/forwarding": "0",
+                "ipv4/conf/default/forwarding": "0", "ipv4/ip_forward": "0"}
+        for name in ("all/accept_redirects", "eth1/forwarding"):
+            self.host.setting(f"ipv4/conf/{name}", kept[f"ipv4/conf/{name}"])
+        running = self.start()
+        running.lease("app").close()
+        self.wait_for_nothing()
+        self.assertEqual({name: self.host.setting(name) for name in kept}, kept)
+        lease = running.lease("app")
+        running.kill()
+        lease.close()
+        self.host.run(netd.PROGRAM, "--directory", running.directory, "--clean")
+        self.wait_for_nothing()
+        self.assertEqual({name: self.host.setting(name) for name in kept}, kept)
 
     def test_a_dead_resolver_comes_back(self):
         lease = self.start().lease("app")

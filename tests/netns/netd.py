@@ -87,6 +87,10 @@ class Netd:
         asked.close()
         return asked.answer["network"]
 
+    def pause(self, paused=True):
+        """A paused netd neither hears nor undoes what the test does to its rules."""
+        self.process.send_signal(signal.SIGSTOP if paused else signal.SIGCONT)
+
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()

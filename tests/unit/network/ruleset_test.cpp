@@ -40,7 +40,10 @@ TEST_CASE("golden firewall") {
   check_golden_rules("dismiss.json", dismiss(lease));
   check_golden_rules("no_ruleset.json", no_ruleset());
   network.standing_links = {"eth0", "wlan0"};
+  network.forwarding_links = {"wlan0"};
+  network.accept_redirects = true;
   check_golden_rules("ruleset_standing.json", ruleset_of(network));
+  check_golden_rules("standing_ruleset.json", standing_ruleset(network));
 }
 
 TEST_CASE("the firewall in words") {
