@@ -57,7 +57,7 @@ asio::awaitable<void> Life::take_lease() {
   });
   const auto answered = [&] { return outcome->lease.has_value() || outcome->failure.has_value(); };
   co_await wait_until(answered, lease_limit, "the network's lease");
-  if (outcome->failure) throw *outcome->failure;
+  if (outcome->failure) throw Error(*outcome->failure);
   lease_ = std::move(outcome->lease);
   const network::LeaseInfo& info = lease_->info;
   for (const std::string& note : info.notes) spdlog::info("{}", note);

@@ -13,7 +13,8 @@ namespace agentvm::network {
 /// An IPv4 address as a number in host order: 10.0.0.1 is 0x0a000001.
 struct Ipv4 {
   std::uint32_t value = 0;
-  auto operator<=>(const Ipv4&) const = default;
+  // clang-tidy 14 takes the 0 that <=> is compared with for a pointer.
+  auto operator<=>(const Ipv4&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 
 /// An address range in CIDR notation. `address` has no bit set behind the first `bits`.
@@ -31,7 +32,7 @@ struct Prefix {
 /// An Ethernet address.
 struct Mac {
   std::array<std::uint8_t, 6> bytes{};
-  auto operator<=>(const Mac&) const = default;
+  auto operator<=>(const Mac&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 
 std::string format(Ipv4 address);          ///< "10.0.0.1"
