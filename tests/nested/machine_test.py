@@ -41,6 +41,15 @@ class Machine(unittest.TestCase):
         self.wait_gone()
         self.assertEqual(os.listdir(self.directory), [])
 
+    def test_terminated(self):
+        running = self.start("echo up; sleep 600")
+        self.assertEqual(running.stdout.readline(), b"up\n")
+        running.terminate()
+        running.communicate(timeout=seconds(20))
+        self.assertEqual(running.returncode, 143)
+        self.wait_gone()
+        self.assertEqual(os.listdir(self.directory), [])
+
     def test_killed(self):
         running = self.start("echo up; sleep 600")
         self.assertEqual(running.stdout.readline(), b"up\n")

@@ -204,6 +204,7 @@ def keep_paths():
 
 
 def run_in_machine(argv, env, memory_mib=4096):
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with Machine(memory_mib) as machine:
         return machine.run(argv, env, "/", keep_paths())
 
