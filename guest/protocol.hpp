@@ -13,9 +13,8 @@
 //   GET  /processes/N/stderr      likewise; empty for a PTY
 //   POST /processes/N/resize      {"rows":R,"columns":C}
 //   POST /processes/N/signal      {"signal":N}: to the foreground process group of a PTY, else to the process group
-//   POST /connect/PORT            one connection to 127.0.0.1:PORT of the guest, raw both ways; half-close passes
-//   through; 502 when
-//                                 nobody listens there
+//   POST /connect/PORT            one connection to 127.0.0.1:PORT of the guest, raw both ways, half-close too;
+//                                 502 when nobody listens there
 //   POST /shutdown                sync, then power off; 200 comes first
 //   GET  /health                  {"uptime_ms":N}
 // A wrong document is answered 400, a number nobody has 404, a second reader of the same stream 409, too much of

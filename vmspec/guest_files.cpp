@@ -163,7 +163,17 @@ std::string render_agents_md(const AgentsMdInput& input) {
             "  is no package manager but `nix`; put what you build or unpack into your home or /tmp."
           : "/usr is the host's, read-only: packages cannot be installed there;\n"
             "  put what you build or unpack into your home or /tmp.";
+  const std::string_view network =
+      input.internet
+          ? "public addresses over IPv4, no private ones and none of the host's. What you download is gone\n"
+            "  with the machine, unless it lies in the workspace."
+          : "there is none, apart from the model you run on and the MCP servers below. Do not try to download: "
+            "crates,\n"
+            "  wheels, npm packages, Git remotes and package mirrors are out of reach. Work with what is installed, "
+            "vendored or cached,\n"
+            "  and say what is missing if the task needs it.";
   std::string text = embedded_template("AGENTS.md");
+  replace_all(text, "@NETWORK@", network);
   replace_all(text, "@SYSTEM@", system);
   replace_all(text, "@MOUNT@", input.mount);
   replace_all(text, "@USER@", input.user);

@@ -29,6 +29,7 @@ struct AgentsMdInput {
   bool read_only = false;                ///< the workspace
   std::vector<std::string> mcp_servers;  ///< names
   GuestKind kind = GuestKind::host;      ///< whose system it is
+  bool internet = false;                 ///< a network card behind NAT
 };
 /// templates/AGENTS.md for this guest.
 std::string render_agents_md(const AgentsMdInput& input);

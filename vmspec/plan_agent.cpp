@@ -112,7 +112,8 @@ void Planner::codex() {
                                       .mount = mount(),
                                       .read_only = profile_.workspace.mode == WorkspaceMode::read_only,
                                       .mcp_servers = config.mcp_servers,
-                                      .kind = spec_.image.kind})});
+                                      .kind = spec_.image.kind,
+                                      .internet = spec_.egress == Egress::nat})});
   }
 }
 

@@ -1,8 +1,6 @@
 // network.cpp - asks for agentvm-netd.
 #include "launcher/host/network.hpp"
 
-#include <unistd.h>
-
 #include "base/error.hpp"
 #include "launcher/host/own_program.hpp"
 
@@ -16,7 +14,7 @@ vmspec::HostFacts::Nat nat_facts() {
   const network::NetdAccess access = netd_here();
   const auto obstacle = network::lease_obstacle(access);
   if (obstacle) return {.works = false, .running = false, .reason = obstacle->what(), .hint = obstacle->hint()};
-  return {.works = true, .running = ::access(access.socket().c_str(), W_OK) == 0};
+  return {.works = true, .running = network::netd_listens(access)};
 }
 
 }  // namespace agentvm::host

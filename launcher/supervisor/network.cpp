@@ -17,7 +17,7 @@ namespace asio = boost::asio;
 using namespace std::chrono_literals;
 
 namespace {
-/// Longer than the client itself waits for netd.
+/// One request of the client's, which waits 20 s for an answer; then the VM ends, and with it the waiting.
 constexpr auto lease_limit = 30s;
 }  // namespace
 

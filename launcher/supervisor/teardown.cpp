@@ -136,7 +136,12 @@ std::string Life::console_tail() const {
 }
 
 void Life::remove_directories(bool keep_logs) noexcept {
-  std::vector<std::string> directories = {paths_.runtime_dir};
+  const auto remove = [](const std::string& directory) {
+    const std::string failure = remove_tree(directory);
+    if (!failure.empty()) spdlog::error("removing {}: {}", directory, failure);
+  };
+  // Before the mark below: `agentvm gc` leaves alone what has it, so nothing else of the VM may still be there.
+  remove(paths_.runtime_dir);
   if (keep_logs) {
     try {
       state_.phase = "stopped";
@@ -147,11 +152,7 @@ void Life::remove_directories(bool keep_logs) noexcept {
       keep_logs = false;  // without the mark they would show as a crashed VM's
     }
   }
-  if (!keep_logs) directories.push_back(paths_.state_dir);
-  for (const std::string& directory : directories) {
-    const std::string failure = remove_tree(directory);
-    if (!failure.empty()) spdlog::error("removing {}: {}", directory, failure);
-  }
+  if (!keep_logs) remove(paths_.state_dir);
 }
 
 }  // namespace agentvm::supervisor

@@ -207,7 +207,10 @@ std::vector<std::string> HostNetwork::restore_rules() noexcept {
     said.emplace_back("Somebody deleted the guests' rules (nft flush ruleset, or a reload of nftables): made again.");
     firewall_.apply(ruleset_of(*network_));
     for (const Lease& lease : leases_) {
+      const std::size_t before = said.size();
       attempt(said, [&] { firewall_.apply(admit(lease)); });
+      // A tap the rules do not know of is no guest's to them: it must not be a port that works.
+      if (said.size() > before) links_.set_down(links_.index_of(lease.tap));
     }
     links_.set_up(bridge_index_);
     // Only now: switching a link off forgets its neighbours.

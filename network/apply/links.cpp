@@ -86,6 +86,14 @@ Owned<nl_msg> link_message(int type, int family, int index) {
   return message;
 }
 
+void switch_link(nl_sock* socket, int index, unsigned flags, const char* word) {
+  auto message = link_message(RTM_NEWLINK, AF_UNSPEC, index);
+  auto* header = static_cast<ifinfomsg*>(nlmsg_data(nlmsg_hdr(message.get())));
+  header->ifi_flags = flags;
+  header->ifi_change = IFF_UP;
+  check(nl_send_sync(socket, message.release()), "switching link " + std::to_string(index) + " " + word);
+}
+
 /// A forwarding entry of a bridge (AF_BRIDGE) or a neighbour (AF_INET), made or replaced.
 Owned<nl_msg> neighbour_message(int type, int family, int index, int state, int flags) {
   auto message = made(nlmsg_alloc_simple(type, type == RTM_NEWNEIGH ? NLM_F_CREATE | NLM_F_REPLACE : 0));
@@ -198,19 +206,11 @@ void Links::set_alias(int index, const std::string& alias) {
 }
 
 void Links::set_up(int index) {
-  auto message = made(nlmsg_alloc_simple(RTM_NEWLINK, 0));
-  ifinfomsg header{};
-  header.ifi_index = index;
-  header.ifi_flags = IFF_UP;
-  header.ifi_change = IFF_UP;
-  check(nlmsg_append(message.get(), &header, sizeof header, NLMSG_ALIGNTO), "making a netlink request");
-  check(nl_send_sync(socket_.get(), message.release()), "switching link " + std::to_string(index) + " on");
+  switch_link(socket_.get(), index, IFF_UP, "on");
 }
 
 void Links::set_down(int index) {
-  auto message = link_message(RTM_NEWLINK, AF_UNSPEC, index);
-  static_cast<ifinfomsg*>(nlmsg_data(nlmsg_hdr(message.get())))->ifi_change = IFF_UP;
-  check(nl_send_sync(socket_.get(), message.release()), "switching link " + std::to_string(index) + " off");
+  switch_link(socket_.get(), index, 0, "off");
 }
 
 void Links::add_port(int index, int bridge) {

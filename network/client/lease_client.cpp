@@ -31,15 +31,16 @@ constexpr auto glance = 100ms;
 constexpr int attempts = 3;
 
 Error no_netd() {
-  return Error("agentvm-netd is not running, and only root can make a network without it",
-               "Start it (sudo systemctl enable --now agentvm-netd.socket, or sudo agentvm-netd), or run with --egress "
-               "proxy, which needs no privilege.",
-               ExitCode::cannot_start);
+  return Error(
+      "agentvm-netd is not running, and only root can make a network without it",
+      "Start it (sudo systemctl enable --now agentvm-netd.socket, or sudo agentvm-netd), or run with --egress none: "
+      "the model and the MCP servers need no network.",
+      ExitCode::cannot_start);
 }
 
 Error not_allowed(const std::string& socket) {
   return Error(fmt::format("you may not use agentvm-netd: {} is for root and the group {}", socket, group_name),
-               fmt::format("Become a member (sudo usermod -aG {} $USER) and log in again, or run with --egress proxy.",
+               fmt::format("Become a member (sudo usermod -aG {} $USER) and log in again, or run with --egress none.",
                            group_name),
                ExitCode::cannot_start);
 }
@@ -156,6 +157,14 @@ HeldLease take_lease(const NetdAccess& access, const std::string& vm, bool multi
 NetworkInfo network_info(const NetdAccess& access) {
   if (geteuid() == 0 && !connect_to_netd(access)) return {};
   return network_from_line(ask_netd(access, {}).answer);
+}
+
+bool netd_listens(const NetdAccess& access) {
+  try {
+    return connect_to_netd(access).get() >= 0;
+  } catch (const Error&) {
+    return false;
+  }
 }
 
 std::optional<Error> lease_obstacle(const NetdAccess& access) {

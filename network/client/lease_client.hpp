@@ -37,6 +37,9 @@ HeldLease take_lease(const NetdAccess& access, const std::string& vm, bool multi
 /// What there is now. As root without netd: nothing. Throws Error like take_lease.
 NetworkInfo network_info(const NetdAccess& access);
 
+/// Whether one listens, and takes our connection.
+bool netd_listens(const NetdAccess& access);
+
 /// Why the caller would get no lease, as an Error to throw or to show; nullopt: it would.
 std::optional<Error> lease_obstacle(const NetdAccess& access);
 

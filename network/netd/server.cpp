@@ -143,7 +143,7 @@ bool Server::answer(Caller& caller, std::string_view line) {
     if (!may_lease(caller.peer, options_.group)) {
       throw Error(fmt::format("user {} may not use agentvm-netd", caller.peer.uid),
                   fmt::format("Become a member of the group {0} (sudo usermod -aG {0} NAME) and log in again, or run "
-                              "with --egress proxy.",
+                              "with --egress none.",
                               group_name));
     }
     const Request request = request_from_line(line);

@@ -106,7 +106,7 @@ class Users(unittest.TestCase):
         _, answer = self.user(STRANGER, "app")
         self.assertEqual(answer["error"], f"user {STRANGER} may not use agentvm-netd")
         self.assertIn("group agentvm", answer["hint"])
-        self.assertIn("--egress proxy", answer["hint"])
+        self.assertIn("--egress none", answer["hint"])
         self.assertTrue(nothing_left(self.world.host))
 
     def test_no_user_takes_more_than_its_share(self):

@@ -235,6 +235,19 @@ class Ending(VmTestCase):
         self.assert_code(self.sandbox.run("destroy", "--all"), 0)
         self.sandbox.assert_nothing_left(limit=2)
 
+    def test_stopped_kept_vm_is_its_logs_alone(self):
+        run = self.sandbox.run(*small("--name", "read", "--keep"), self.sandbox.workspace, "--command", "--", "echo", "to be read")
+        self.assert_code(run, 0)
+        vm = self.sandbox.vm("read").wait_known()
+        self.assert_code(self.sandbox.run("stop", "read"), 0)
+        self.assert_code(self.sandbox.run("gc"), 0)
+        self.assertEqual([one["state"] for one in self.sandbox.run("ls", "--json").json()], ["stopped"])
+        self.assertIn("to be read", self.sandbox.run("logs", "read").stdout)
+        self.assertFalse(os.path.exists(self.sandbox.path("run", "agentvm", "read")), "its sockets are gone")
+        self.assertEqual([process.program for process in vm.processes()], [])
+        self.assert_code(self.sandbox.run("destroy", "read"), 0)
+        self.sandbox.assert_nothing_left(vm, limit=2)
+
     def test_interrupted_run(self):
         with Sandbox() as sandbox:
             with sandbox.terminal(*small("--name", "typed"), sandbox.workspace, "--command", "--", "sh", "-c",

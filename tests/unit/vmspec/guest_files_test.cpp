@@ -78,6 +78,10 @@ TEST_CASE("the guidance names the workspace, the user and the servers") {
   CHECK(text.find("`nixos`") != std::string::npos);
   CHECK(text.find("`other`") != std::string::npos);
   CHECK(text.find('@') == std::string::npos);
+  CHECK(text.find("there is none") != std::string::npos);
+  const std::string online = render_agents_md({.user = "dev", .mount = "/code", .internet = true});
+  CHECK(online.find("public addresses") != std::string::npos);
+  CHECK(online.find("there is none") == std::string::npos);
 }
 
 }  // namespace agentvm::vmspec

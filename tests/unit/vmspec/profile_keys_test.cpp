@@ -154,7 +154,7 @@ share = "closure"
 writable = false
 [workspace]
 mode = "review"
-mount = "/work//"
+mount = "/code//"
 hide = [".env"]
 [network]
 egress = "proxy"
@@ -202,7 +202,7 @@ write = false
   CHECK(p.store.share == StoreShare::closure);
   CHECK_FALSE(p.store.writable);
   CHECK(p.workspace.mode == WorkspaceMode::review);
-  CHECK(p.workspace.mount == "/work");
+  CHECK(p.workspace.mount == "/code");
   CHECK(p.workspace.hide == std::vector<std::string>{".env"});
   CHECK(p.network.egress == EgressChoice::proxy);
   CHECK(p.network.allow == std::vector<std::string>{"a.org"});
