@@ -22,7 +22,15 @@ constexpr auto forced_shutdown_limit = 300ms;
 constexpr auto share_limit = 300ms;
 constexpr std::size_t console_lines = 25;
 constexpr std::size_t console_bytes = 8192;
+constexpr std::size_t lines_before_panic = 10;
 constexpr std::string_view panic_words = "Kernel panic - not syncing";
+
+/// Where the line begins that stands `count` lines above the one at `at`.
+std::size_t line_above(const std::string& text, std::size_t at, std::size_t count) {
+  std::size_t end = text.rfind('\n', at);
+  while (count-- > 0 && end != std::string::npos && end > 0) end = text.rfind('\n', end - 1);
+  return end == std::string::npos ? 0 : end + 1;
+}
 
 std::string first_lines(const std::string& text, std::size_t count) {
   std::size_t end = 0;
@@ -119,10 +127,9 @@ std::string Life::console_tail() const {
     const auto text = read_file_if_exists(paths_.log("console"));
     if (!text) return {};
     std::string tail = text->size() > console_bytes ? text->substr(text->size() - console_bytes) : *text;
-    // A panic's own words come before a trace that may be longer than what is shown.
+    // A panic's own words come before a trace that may be longer than what is shown, and after what led to it.
     if (const std::size_t panic = tail.rfind(panic_words); panic != std::string::npos) {
-      const std::size_t before = tail.rfind('\n', panic);
-      tail.erase(0, before == std::string::npos ? 0 : before + 1);
+      tail.erase(0, line_above(tail, panic, lines_before_panic));
       return first_lines(tail, console_lines);
     }
     std::size_t start = tail.size();
