@@ -172,7 +172,11 @@ std::string render_agents_md(const AgentsMdInput& input) {
             "  wheels, npm packages, Git remotes and package mirrors are out of reach. Work with what is installed, "
             "vendored or cached,\n"
             "  and say what is missing if the task needs it.";
+  constexpr std::string_view devshell =
+      "The project's own devShell is entered already: its tools are on your PATH and its variables are set, so `nix "
+      "develop` is not\nneeded. A change to it takes effect in the next machine.\n\n";
   std::string text = embedded_template("AGENTS.md");
+  replace_all(text, "@DEVSHELL@", input.devshell ? devshell : "");
   replace_all(text, "@NETWORK@", network);
   replace_all(text, "@SYSTEM@", system);
   replace_all(text, "@MOUNT@", input.mount);

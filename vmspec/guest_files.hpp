@@ -30,6 +30,7 @@ struct AgentsMdInput {
   std::vector<std::string> mcp_servers;  ///< names
   GuestKind kind = GuestKind::host;      ///< whose system it is
   bool internet = false;                 ///< a network card behind NAT
+  bool devshell = false;                 ///< the agent works in the workspace's own
 };
 /// templates/AGENTS.md for this guest.
 std::string render_agents_md(const AgentsMdInput& input);

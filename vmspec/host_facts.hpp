@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "vmspec/devshell.hpp"
 #include "vmspec/nix_guest.hpp"
 
 namespace agentvm::vmspec {
@@ -37,7 +38,12 @@ struct HostFacts {
                                                 ///< absolute path; absent when missing
   std::vector<KernelFacts> kernels;             ///< best first
   std::optional<NixGuest> nix_guest;            ///< what is booted; nullopt: the host's own system
-  bool nix_passed_over = false;                 ///< `nix` is here, but guest.source = "auto" found nothing built
+  std::optional<DevShell> devshell;             ///< the workspace's, where the profile asks for it; nullopt: see below
+  /// Why there can be none, a sentence without a full stop, and what to do.
+  struct Refusal {
+    std::string reason, hint;
+  } devshell_refusal;
+  bool nix_passed_over = false;  ///< `nix` is here, but guest.source = "auto" found nothing built
   AgentProgram codex;
   std::string agentvm_guest;  ///< absolute path of the static guest program
   /// For names asked after (tools, MCP commands): absolute path on the host, links NOT resolved; absent when missing.

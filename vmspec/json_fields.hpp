@@ -19,7 +19,7 @@ namespace agentvm::vmspec {
 /// One object of a document. Borrows the JSON; every field asked for must be there unless `optional` is used.
 class JsonFields {
  public:
-  JsonFields(const nlohmann::json& json, std::string path) : json_(json), path_(std::move(path)) {
+  JsonFields(const nlohmann::json& document, std::string path) : json_(document), path_(std::move(path)) {
     if (!json_.is_object()) throw Error(fmt::format("{} must be an object, but is {}", path_, json_.type_name()));
   }
 
@@ -37,64 +37,64 @@ class JsonFields {
   bool is_null(const char* name) const { return at(name).is_null(); }
 
  private:
-  [[noreturn]] static void refuse(const nlohmann::json& json, const std::string& path, std::string_view rule) {
-    throw Error(fmt::format("{} must be {}, but is {}", path, rule, json.type_name()));
+  [[noreturn]] static void refuse(const nlohmann::json& document, const std::string& path, std::string_view rule) {
+    throw Error(fmt::format("{} must be {}, but is {}", path, rule, document.type_name()));
   }
 
-  static void convert(const nlohmann::json& json, const std::string& path, std::string& out) {
-    if (!json.is_string()) refuse(json, path, "a string");
-    out = json.get<std::string>();
+  static void convert(const nlohmann::json& document, const std::string& path, std::string& out) {
+    if (!document.is_string()) refuse(document, path, "a string");
+    out = document.get<std::string>();
   }
-  static void convert(const nlohmann::json& json, const std::string& path, bool& out) {
-    if (!json.is_boolean()) refuse(json, path, "true or false");
-    out = json.get<bool>();
+  static void convert(const nlohmann::json& document, const std::string& path, bool& out) {
+    if (!document.is_boolean()) refuse(document, path, "true or false");
+    out = document.get<bool>();
   }
   template <typename T>
-  requires(std::is_integral_v<T> && !std::is_same_v<T, bool>) static void convert(const nlohmann::json& json,
+  requires(std::is_integral_v<T> && !std::is_same_v<T, bool>) static void convert(const nlohmann::json& document,
                                                                                   const std::string& path, T& out) {
     if constexpr (std::is_unsigned_v<T>) {
-      if (!json.is_number_unsigned() || json.get<std::uint64_t>() > std::numeric_limits<T>::max()) {
-        refuse(json, path, fmt::format("a whole number from 0 to {}", std::numeric_limits<T>::max()));
+      if (!document.is_number_unsigned() || document.get<std::uint64_t>() > std::numeric_limits<T>::max()) {
+        refuse(document, path, fmt::format("a whole number from 0 to {}", std::numeric_limits<T>::max()));
       }
     } else {
-      if (!json.is_number_integer()) refuse(json, path, "a whole number");
+      if (!document.is_number_integer()) refuse(document, path, "a whole number");
     }
-    out = json.get<T>();
+    out = document.get<T>();
   }
   template <typename E>
   requires std::is_enum_v<E>
-  static void convert(const nlohmann::json& json, const std::string& path, E& out) {
+  static void convert(const nlohmann::json& document, const std::string& path, E& out) {
     std::string word;
-    convert(json, path, word);
+    convert(document, path, word);
     const auto value = value_of<E>(word);
     if (!value) throw Error(fmt::format("{} must be {} (got {})", path, choices_of<E>(), quote_value(word)));
     out = *value;
   }
   template <typename T>
-  static void convert(const nlohmann::json& json, const std::string& path, std::vector<T>& out) {
-    if (!json.is_array()) refuse(json, path, "an array");
+  static void convert(const nlohmann::json& document, const std::string& path, std::vector<T>& out) {
+    if (!document.is_array()) refuse(document, path, "an array");
     out.clear();
-    for (std::size_t i = 0; i < json.size(); ++i) {
+    for (std::size_t i = 0; i < document.size(); ++i) {
       T item;
-      convert(json[i], fmt::format("{}[{}]", path, i), item);
+      convert(document[i], fmt::format("{}[{}]", path, i), item);
       out.push_back(std::move(item));
     }
   }
   template <typename T>
-  static void convert(const nlohmann::json& json, const std::string& path, std::map<std::string, T>& out) {
-    if (!json.is_object()) refuse(json, path, "an object");
+  static void convert(const nlohmann::json& document, const std::string& path, std::map<std::string, T>& out) {
+    if (!document.is_object()) refuse(document, path, "an object");
     out.clear();
-    for (const auto& [key, value] : json.items()) convert(value, path + "." + key, out[key]);
+    for (const auto& [key, value] : document.items()) convert(value, path + "." + key, out[key]);
   }
   template <typename T>
-  static void convert(const nlohmann::json& json, const std::string& path, std::optional<T>& out) {
+  static void convert(const nlohmann::json& document, const std::string& path, std::optional<T>& out) {
     out.reset();
-    if (!json.is_null()) convert(json, path, out.emplace());
+    if (!document.is_null()) convert(document, path, out.emplace());
   }
   /// Structs say how they are read with `void read_fields(const JsonFields&, T&)`.
   template <typename T>
-  requires(std::is_class_v<T>) static void convert(const nlohmann::json& json, const std::string& path, T& out) {
-    read_fields(JsonFields(json, path), out);
+  requires(std::is_class_v<T>) static void convert(const nlohmann::json& document, const std::string& path, T& out) {
+    read_fields(JsonFields(document, path), out);
   }
 
   const nlohmann::json& json_;

@@ -43,6 +43,7 @@ NeededFacts needed_facts(const Profile& profile, const RunRequest& request, Gues
   if (profile.model.key.kind == KeySource::Kind::env) needed.environment.push_back(profile.model.key.name);
   const bool brings_agent = !host && nix_agent_package(profile.agent.kind, profile.agent.package);
   if (kind == AgentKind::codex && !brings_agent) needed.agent_package = profile.agent.package;
+  needed.devshell = profile.guest.devshell;
   needed.network = profile.network.egress == EgressChoice::automatic || profile.network.egress == EgressChoice::nat;
   return needed;
 }
@@ -67,6 +68,7 @@ VmSpec Planner::run() {
   system_share();
   workspace();
   exposed_shares();
+  devshell();
   agent_share();
   guest_path();
   tools();

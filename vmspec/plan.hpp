@@ -37,7 +37,8 @@ struct NeededFacts {
   std::vector<std::string> environment;  ///< variables for HostFacts::environment
   /// agent.package for HostFacts::codex: "auto", "host" or a path, "~/" not yet expanded; "" when no codex is needed.
   std::string agent_package;
-  bool network = false;  ///< HostFacts::nat
+  bool network = false;   ///< HostFacts::nat
+  bool devshell = false;  ///< HostFacts::devshell
 };
 /// `guest`: what will be booted; a nix guest brings its own tools, and most often its agent.
 NeededFacts needed_facts(const Profile& profile, const RunRequest& request, GuestKind guest = GuestKind::host);

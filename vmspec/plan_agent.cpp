@@ -38,6 +38,7 @@ void Planner::agent() {
   } else if (kind == AgentKind::command) {
     command(request_.command ? *request_.command : profile_.agent.command);
   }
+  spec_.agent.hook = has_hook();
 }
 
 void Planner::command(const std::vector<std::string>& argv) {
@@ -113,7 +114,8 @@ void Planner::codex() {
                                       .read_only = profile_.workspace.mode == WorkspaceMode::read_only,
                                       .mcp_servers = config.mcp_servers,
                                       .kind = spec_.image.kind,
-                                      .internet = spec_.egress == Egress::nat})});
+                                      .internet = spec_.egress == Egress::nat,
+                                      .devshell = profile_.guest.devshell})});
   }
 }
 
@@ -136,6 +138,7 @@ std::map<std::string, std::string> Planner::environment(bool pty) const {
     if (const std::string color = host("COLORTERM", ""); !color.empty()) out["COLORTERM"] = color;
   }
   if (spec_.egress == Egress::none) out.insert(offline_environment.begin(), offline_environment.end());
+  add_devshell(out);
   for (const auto& [name, value] : profile_.agent.env) out[name] = value;
   return out;
 }

@@ -41,7 +41,6 @@ void Planner::refuse_missing_engines() {
   };
   const auto word = [](auto value) { return fmt::format("\"{}\"", name_of(value)); };
 
-  if (profile_.guest.devshell) unsupported("guest.devshell", "true", "use false, and name the tools in guest.tools");
   if (nix() == nullptr) refuse_nix_keys();
   if (profile_.workspace.mode == WorkspaceMode::review) {
     unsupported("workspace.mode", word(profile_.workspace.mode), "use \"shared\" or \"read-only\"");

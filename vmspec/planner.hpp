@@ -48,6 +48,11 @@ class Planner {
   std::string home() const;
   std::string mount() const;
 
+  // plan_devshell.cpp
+  void devshell();
+  bool has_hook() const;
+  void add_devshell(std::map<std::string, std::string>& environment) const;
+
   // plan_shares.cpp
   void workspace();
   void system_share();

@@ -113,6 +113,7 @@ std::vector<std::string> outward_keys(const Profile& profile, std::string_view f
     // Narrowing needs nobody's trust: a workspace may ask for less than its caller would give.
     const bool widens = (key == "workspace.mode" && profile.workspace.mode == WorkspaceMode::shared) ||
                         (key == "network.egress" && profile.network.egress != EgressChoice::none) ||
+                        (key == "guest.devshell" && profile.guest.devshell) ||
                         (key == "network.allow" && !profile.network.allow.empty());
     const bool server = key.starts_with("mcp.") && std::count(key.begin(), key.end(), '.') > 1;
     if (widens || server || std::find(std::begin(always), std::end(always), key) != std::end(always))

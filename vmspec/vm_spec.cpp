@@ -33,7 +33,8 @@ json json_of(const GuestImage& image) {
           {"path", image.path},
           {"kernel_params", image.kernel_params},
           {"store_disk", image.store_disk},
-          {"gc_root", image.gc_root}};
+          {"gc_root", image.gc_root},
+          {"devshell_root", image.devshell_root}};
 }
 
 json json_of(const GuestFile& file) {
@@ -50,7 +51,8 @@ json json_of(const AgentSpec& agent) {
           {"gid", agent.gid},
           {"pty", agent.pty},
           {"stdin_null", agent.stdin_null},
-          {"timeout_ms", agent.timeout_ms}};
+          {"timeout_ms", agent.timeout_ms},
+          {"hook", agent.hook}};
 }
 
 json json_of(const ModelSpec& model) {
@@ -95,6 +97,7 @@ static void read_fields(const JsonFields& fields, GuestImage& image) {
   fields.read("kernel_params", image.kernel_params);
   fields.read("store_disk", image.store_disk);
   fields.read("gc_root", image.gc_root);
+  fields.read("devshell_root", image.devshell_root);
 }
 
 static void read_fields(const JsonFields& fields, GuestFile& file) {
@@ -117,6 +120,7 @@ static void read_fields(const JsonFields& fields, AgentSpec& agent) {
   fields.read("pty", agent.pty);
   fields.read("stdin_null", agent.stdin_null);
   fields.read("timeout_ms", agent.timeout_ms);
+  fields.read("hook", agent.hook);
 }
 
 static void read_fields(const JsonFields& fields, KeySource& key) {

@@ -47,6 +47,7 @@ struct GuestImage {
   std::vector<std::string> kernel_params;  ///< its own, before agentvm's
   std::string store_disk;                  ///< absolute path of an image with its store; "": the store is a share
   std::string gc_root;                     ///< absolute path of the link that keeps all of it; `gc` leaves it alone
+  std::string devshell_root;               ///< likewise of the workspace's devShell, of any guest; "": none is entered
   bool operator==(const GuestImage&) const = default;
 };
 
@@ -73,6 +74,7 @@ struct AgentSpec {
   bool pty = false;
   bool stdin_null = true;
   std::int64_t timeout_ms = 0;  ///< 0: none
+  bool hook = false;            ///< the devShell's hook, env's shellHook, is run before argv (entering_devshell)
   bool operator==(const AgentSpec&) const = default;
 };
 

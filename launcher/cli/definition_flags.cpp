@@ -32,8 +32,7 @@ void add_build(CLI::App& tree, commands::BuildOptions& options) {
   CLI::App* verb = tree.add_subcommand("build", "Have Nix build what the VMs of a profile boot");
   verb->add_option("--profile", options.profile, "the profile (default: what `agentvm run` would take here)")
       ->type_name("PROFILE");
-  verb->add_flag("--update", options.update,
-                 "take the newest nixpkgs, agent and agentvm instead of those of last time");
+  verb->add_flag("--update", options.update, "take the newest nixpkgs, agent and agentvm; build the devShell again");
   verb->add_flag("-q,--quiet", options.quiet, "do not show what Nix says");
   verb->add_flag("--trust-workspace", options.trust_workspace,
                  "take also those keys of ./agentvm.toml that reach outside the VM");
@@ -41,10 +40,12 @@ void add_build(CLI::App& tree, commands::BuildOptions& options) {
   verb->footer(
       R"(Prints a link to what was built, which keeps it from nix-collect-garbage; `agentvm gc` drops links not used for 30 days.
 What is built already is found without starting Nix. Size, network, model and variables of a VM are not part of it.
+With guest.devshell the devShell of the current directory is built too, or with guest.source = "host" alone.
 
 Examples:
   agentvm build --profile rust
-  agentvm build --profile rust --update)");
+  agentvm build --profile rust --update
+  agentvm build --guest host --set guest.devshell=true)");
 }
 
 void add_init(CLI::App& tree, commands::InitOptions& options) {

@@ -7,6 +7,7 @@
 #include "launcher/commands/output.hpp"
 #include "launcher/commands/verbs.hpp"
 #include "launcher/commands/vm_lookup.hpp"
+#include "launcher/devshell/devshell.hpp"
 #include "launcher/host/network.hpp"
 #include "launcher/image/host_image.hpp"
 #include "launcher/image/nix_image.hpp"
@@ -54,7 +55,7 @@ std::set<std::string> roots_in_use(const state::Roots& roots) {
   for (const std::string& name : state::list_vms(roots)) {
     const state::VmPaths paths = state::vm_paths(roots, name);
     if (!state::is_alive(paths)) continue;
-    if (const auto spec = read_spec(paths)) used.insert(spec->image.gc_root);
+    if (const auto spec = read_spec(paths)) used.insert({spec->image.gc_root, spec->image.devshell_root});
   }
   return used;
 }
@@ -79,9 +80,14 @@ int gc(const GcOptions& options, const Context& context) {
   for (const std::string& image : image::prune_images(context.roots.cache, unused_image_age, options.dry_run)) {
     collector.say("image " + image);
   }
+  const std::set<std::string> used = roots_in_use(context.roots);
   for (const std::string& root :
-       image::prune_nix_images(context.roots.cache, unused_image_age, options.dry_run, roots_in_use(context.roots))) {
+       image::prune_nix_images(context.roots.cache, unused_image_age, options.dry_run, used)) {
     collector.say("GC root " + root);
+  }
+  for (const std::string& shell :
+       devshell::prune_devshells(context.roots.cache, unused_image_age, options.dry_run, used)) {
+    collector.say("devShell " + shell);
   }
   return collector.finish();
 }

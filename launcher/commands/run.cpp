@@ -29,7 +29,7 @@ int run(const RunOptions& options, const Context& context) {
   sweep_dead(context.roots);
   {
     Progress progress(options.json);
-    plan.build_guest([&progress](std::string_view line) { progress.step(std::string(line)); });
+    plan.build_missing([&progress](std::string_view line) { progress.step(std::string(line)); });
   }
   StartedVm vm = start_vm(context.roots, options.name, plan.workspace(),
                           [&](const std::string& name) { return plan.for_name(name); });

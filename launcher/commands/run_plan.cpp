@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "launcher/commands/log.hpp"
+#include "launcher/commands/run_devshell.hpp"
 #include "launcher/commands/run_guest.hpp"
 #include "launcher/commands/terminal.hpp"
 #include "launcher/commands/workspace_check.hpp"
@@ -141,6 +142,7 @@ RunPlan::RunPlan(const RunOptions& options, const Context& context)
   facts_ = host::gather_facts(vmspec::needed_facts(profile_, request_, kind), roots_, workspace_);
   facts_.nix_guest = std::move(guest.nix);
   facts_.nix_passed_over = guest.passed_over;
+  if (profile_.guest.devshell) look_for_devshell(workspace_, roots_, facts_);
   log_debug("the host is looked at");
 }
 
@@ -157,12 +159,15 @@ vmspec::VmSpec RunPlan::for_name(const std::string& name) const {
   return spec;
 }
 
-void RunPlan::build_guest(const std::function<void(std::string_view line)>& progress) {
-  if (!facts_.nix_guest || facts_.nix_guest->built) return;
+void RunPlan::build_missing(const std::function<void(std::string_view line)>& progress) {
+  const bool guest = facts_.nix_guest && !facts_.nix_guest->built;
+  const bool devshell = facts_.devshell && !facts_.devshell->built;
+  if (!guest && !devshell) return;
   for_name("unnamed");
-  facts_.nix_guest = commands::build_guest(profile_, roots_, progress);
+  if (guest) facts_.nix_guest = build_guest(profile_, roots_, progress);
+  if (devshell) facts_.devshell = build_devshell(workspace_, facts_, roots_, progress);
   started_unix_ms_ = now_unix_ms();
-  log_debug("the guest is built");
+  log_debug("what was missing is built");
 }
 
 }  // namespace agentvm::commands

@@ -20,9 +20,10 @@ class RunPlan {
 
   /// Throws an Error with all that stands against the run.
   vmspec::VmSpec for_name(const std::string& name) const;
-  /// Has Nix build the guest where that is still to be done, after all else was checked: the report's times count from
-  /// its end. Throws an Error with all that stands against the run, or that says why there is no guest.
-  void build_guest(const std::function<void(std::string_view line)>& progress);
+  /// Has Nix build the guest and the devShell where that is still to be done, after all else was checked: the report's
+  /// times count from its end. Throws an Error with all that stands against the run, or that says why something could
+  /// not be built.
+  void build_missing(const std::function<void(std::string_view line)>& progress);
   const std::string& workspace() const noexcept { return workspace_; }
 
  private:

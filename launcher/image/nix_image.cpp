@@ -2,7 +2,6 @@
 #include "launcher/image/nix_image.hpp"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "launcher/image/build_lock.hpp"
 #include "launcher/image/fingerprint.hpp"
 #include "launcher/image/nix_program.hpp"
 
@@ -64,16 +64,6 @@ std::optional<NixImage> read_root(const std::string& root) {
   }
 }
 
-/// Waits for whoever builds the same machine now.
-FileLock lock_builds(const std::string& path) {
-  UniqueFd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!fd) throw system_error(errno, "opening " + path);
-  while (flock(fd.get(), LOCK_EX) < 0) {
-    if (errno != EINTR) throw system_error(errno, "locking " + path);
-  }
-  return FileLock::adopt(std::move(fd));
-}
-
 /// With the inputs it is locked to, unless they are to be locked anew.
 void write_definition(const vmspec::Definition& definition, const Places& places, bool update) {
   if (const std::string left = remove_tree(places.work()); !left.empty()) throw Error(left);
@@ -105,7 +95,7 @@ NixImage build_nix_image(const vmspec::Definition& definition, const std::string
   const Places places(definition, cache_dir);
   make_directories(places.own);
   make_directories(places.roots);
-  const FileLock held = lock_builds(places.own + "/lock");
+  const FileLock held = lock_build(places.own + "/lock");
   // Another process may have been faster.
   if (!options.update) {
     if (auto found = find_nix_image(definition, cache_dir)) return *std::move(found);

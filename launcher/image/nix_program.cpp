@@ -46,6 +46,13 @@ void for_each_line(std::string_view text, Each each) {
   }
 }
 
+/// Of something else that failed and was told before: what was built for it (Nix up to 2.28, and newer).
+bool says_consequence(std::string_view complaint) {
+  return complaint.find("dependencies of derivation") != std::string_view::npos ||
+         complaint.find("dependency failed") != std::string_view::npos ||
+         complaint.find("dependencies failed") != std::string_view::npos;
+}
+
 /// Hands what arrives on a pipe on, line by line, and keeps it.
 class Listener {
  public:
@@ -91,6 +98,7 @@ class Listener {
 std::string nix_complaint(std::string_view words) {
   constexpr std::string_view mark = "error:";
   std::string complaint;
+  std::string builders;  // the last words of the builder that it is about
   std::string last;
   bool continues = false;
   for_each_line(words, [&](std::string_view raw) {
@@ -101,14 +109,20 @@ std::string nix_complaint(std::string_view words) {
     if (begins) {
       line = plain_line(std::string_view(line).substr(mark.size()));
       continues = line.empty();
-      if (!line.empty()) complaint = line;
+      if (!line.empty() && (complaint.empty() || !says_consequence(line))) {
+        complaint = line;
+        builders.clear();
+      }
+    } else if (line.starts_with("> ") && complaint.ends_with(';')) {
+      builders = line.substr(2);
     } else if (continues) {
       complaint = line;
       continues = false;
     }
     if (!line.empty()) last = line;
   });
-  return complaint.empty() ? last : complaint;
+  if (complaint.ends_with(';')) complaint.replace(complaint.size() - 1, 1, builders.empty() ? "" : ": " + builders);
+  return (complaint.empty() ? last : complaint).substr(0, longest_line);
 }
 
 bool says_offline(std::string_view words) {
@@ -133,17 +147,23 @@ NixProgram::NixProgram(std::string log, std::function<void(std::string_view line
 }
 
 void NixProgram::run(const std::string& what, const std::vector<std::string>& arguments) {
-  const UniqueFd log(open(log_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
+  SpawnOptions options{.program = program_};
+  options.args = {"--extra-experimental-features", "nix-command flakes"};
+  options.args.insert(options.args.end(), arguments.begin(), arguments.end());
+  run_as_nix(what, std::move(options), log_, progress_);
+}
+
+void run_as_nix(const std::string& what, SpawnOptions process, const std::string& log_file,
+                const std::function<void(std::string_view line)>& progress) {
+  const UniqueFd log(open(log_file.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
   int ends[2];
   if (!log || pipe2(ends, O_CLOEXEC) < 0) throw system_error(errno, "running nix");
   const UniqueFd words(ends[0]);
   UniqueFd writer(ends[1]);
-  SpawnOptions options{.program = program_, .stderr_fd = writer.get()};
-  options.args = {"--extra-experimental-features", "nix-command flakes"};
-  options.args.insert(options.args.end(), arguments.begin(), arguments.end());
-  ChildProcess child = spawn(options);
+  process.stderr_fd = writer.get();
+  ChildProcess child = spawn(process);
   writer.reset();
-  Listener listener(log.get(), progress_);
+  Listener listener(log.get(), progress);
   std::array<char, 16384> buffer{};
   for (;;) {
     const ssize_t size = read(words.get(), buffer.data(), buffer.size());
@@ -159,8 +179,8 @@ void NixProgram::run(const std::string& what, const std::vector<std::string>& ar
   if (complaint.empty()) complaint = "it ended with code " + std::to_string(status ? status->shell_code() : -1);
   throw Error(what + (says_offline(said) ? ", because something could not be fetched: " : ": ") + complaint,
               says_offline(said)
-                  ? "The first build needs the network, as every --update does. All that Nix said: " + log_
-                  : "All that Nix said: " + log_);
+                  ? "The first build needs the network, as every --update does. All that Nix said: " + log_file
+                  : "All that Nix said: " + log_file);
 }
 
 }  // namespace agentvm::image

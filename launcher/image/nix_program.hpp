@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/process.hpp"
+
 namespace agentvm::image {
 
 /// Most of a build's words that are kept in its log, bytes.
@@ -26,8 +28,13 @@ class NixProgram {
   std::function<void(std::string_view line)> progress_;
 };
 
-/// The line of Nix's words that says most: its last "error:" with a text behind it, else the last line. One line, at
-/// most 400 bytes.
+/// Runs a process that speaks on stderr as nix does, to its end, and appends what it says to `log`, which must be
+/// there. `process` may be anything but where stderr goes. Throws Error when it fails, as NixProgram::run.
+void run_as_nix(const std::string& what, SpawnOptions process, const std::string& log,
+                const std::function<void(std::string_view line)>& progress);
+
+/// What of Nix's words says most: its last "error:" with a text behind it that is not about another's failure, with the
+/// last line of the builder it names; else the last line. One line, at most 400 bytes.
 std::string nix_complaint(std::string_view words);
 
 /// Whether the words say that something could not be fetched.

@@ -15,6 +15,7 @@
 
 #include "launcher/hypervisor/cloud_hypervisor.hpp"
 #include "launcher/hypervisor/libvirt_qemu.hpp"
+#include "vmspec/devshell.hpp"
 
 namespace agentvm::supervisor {
 
@@ -65,7 +66,7 @@ std::unique_ptr<LinkTransport> link_transport(const asio::any_io_executor& execu
 
 guest::ProcessSpec process_of(const vmspec::AgentSpec& agent) {
   guest::ProcessSpec process;
-  process.argv = agent.argv;
+  process.argv = agent.hook ? vmspec::entering_devshell(agent.argv) : agent.argv;
   process.env = agent.env;
   process.cwd = agent.cwd;
   process.uid = agent.uid;

@@ -93,8 +93,7 @@ class Profile(unittest.TestCase):
 
     def test_what_comes_later_is_refused_by_name(self):
         """Keys whose engine is not there yet: checked, shown, and refused at run time with a sentence each."""
-        for setting, word in (("guest.devshell=true", "guest.devshell"), ("workspace.mode=review", "workspace.mode"), ("network.egress=proxy", "network.egress"),
-                              ("agent.kind=claude", "agent.kind")):
+        for setting, word in (("workspace.mode=review", "workspace.mode"), ("network.egress=proxy", "network.egress"), ("agent.kind=claude", "agent.kind")):
             with self.subTest(setting=setting):
                 self.assertEqual(self.sandbox.run("profile", "show", "small", "--set", setting).code, 0)
                 command = () if word == "agent.kind" else ("--command",)

@@ -9,6 +9,28 @@ from harness import Sandbox
 UID = 45219  # nobody's on any usual machine
 
 
+def give_tools(sandbox):
+    """Programs, kernel and tools of the sandbox's owner: the cache and the build belong to root, maybe in a place nobody
+    else may enter."""
+    os.chmod(sandbox.directory, 0o755)
+    programs = sandbox.path("bin")
+    os.mkdir(programs)
+    for name in harness.PROGRAMS:
+        shutil.copy(harness.program(name), programs)
+    sandbox.programs = programs
+    cache = sandbox.path("cache/agentvm")
+    real = harness.real_cache()
+    if real:
+        os.makedirs(f"{cache}/tools")
+        for name in ("kernel", "tools/bin"):
+            if os.path.isdir(f"{real}/{name}"):
+                shutil.copytree(f"{real}/{name}", f"{cache}/{name}", symlinks=True)
+    for root, directories, files in os.walk(sandbox.path("cache")):
+        for path in [root, *(os.path.join(root, name) for name in directories + files)]:
+            os.lchown(path, UID, UID)
+    sandbox.env["XDG_CACHE_HOME"] = sandbox.path("cache")
+
+
 class OrdinaryUser(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -18,28 +40,7 @@ class OrdinaryUser(unittest.TestCase):
         if reason:
             raise unittest.SkipTest(reason)
         cls.sandbox = cls.enterClassContext(Sandbox(owner=UID))
-        os.chmod(cls.sandbox.directory, 0o755)
-        cls.copy_programs()
-
-    @classmethod
-    def copy_programs(cls):
-        """The cache and the build belong to root, maybe in a place nobody else may enter."""
-        programs = cls.sandbox.path("bin")
-        os.mkdir(programs)
-        for name in harness.PROGRAMS:
-            shutil.copy(harness.program(name), programs)
-        cls.sandbox.programs = programs
-        cache = cls.sandbox.path("cache/agentvm")
-        real = harness.real_cache()
-        if real:
-            os.makedirs(f"{cache}/tools")
-            for name in ("kernel", "tools/bin"):
-                if os.path.isdir(f"{real}/{name}"):
-                    shutil.copytree(f"{real}/{name}", f"{cache}/{name}", symlinks=True)
-        for root, directories, files in os.walk(cls.sandbox.path("cache")):
-            for path in [root, *(os.path.join(root, name) for name in directories + files)]:
-                os.lchown(path, UID, UID)
-        cls.sandbox.env["XDG_CACHE_HOME"] = cls.sandbox.path("cache")
+        give_tools(cls.sandbox)
 
     def test_run(self):
         run = self.sandbox.run(*harness.small(), self.sandbox.workspace, "--command", "--", "sh", "-c",

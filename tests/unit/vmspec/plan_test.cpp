@@ -351,9 +351,9 @@ TEST_CASE("cloud-hypervisor that cannot run the machine is refused, each reason 
 
 TEST_CASE("engines of later versions are refused, each with its key and place") {
   const std::vector<std::pair<const char*, const char*>> cases = {
-      {"guest.devshell", "true"},       {"workspace.mode", "\"review\""}, {"network.egress", "\"proxy\""},
-      {"network.allow", "[\"a.org\"]"}, {"agent.kind", "\"claude\""},     {"agent.kind", "\"gemini\""},
-      {"agent.kind", "\"opencode\""},   {"model.wire", "\"chat\""}};
+      {"workspace.mode", "\"review\""}, {"network.egress", "\"proxy\""}, {"network.allow", "[\"a.org\"]"},
+      {"agent.kind", "\"claude\""},     {"agent.kind", "\"gemini\""},    {"agent.kind", "\"opencode\""},
+      {"model.wire", "\"chat\""}};
   for (const auto& one : cases) {
     const std::string key = one.first;
     const std::string value = one.second;

@@ -68,6 +68,9 @@ TEST_CASE("what a workspace's file reaches outside is known") {
   CHECK(outward_keys(parsed.profile, "p.toml") ==
         std::vector<std::string>{"guest.expose", "mcp.x.command", "model.upstream"});
   CHECK(outward_keys(parsed.profile, "other.toml").empty());
+  CHECK(outward_keys(parse("[guest]\ndevshell = true\n").profile, "p.toml") ==
+        std::vector<std::string>{"guest.devshell"});
+  CHECK(outward_keys(parse("[guest]\ndevshell = false\n").profile, "p.toml").empty());
   const auto wider = parse("[workspace]\nmode = \"shared\"\n[network]\negress = \"proxy\"\nallow = [\"a.org\"]\n");
   CHECK(outward_keys(wider.profile, "p.toml") ==
         std::vector<std::string>{"network.allow", "network.egress", "workspace.mode"});

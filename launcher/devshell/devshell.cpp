@@ -1,0 +1,179 @@
+// devshell.cpp - builds devShells, finds them again, lets them go.
+#include "launcher/devshell/devshell.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/process.hpp"
+#include "base/unique_fd.hpp"
+#include "launcher/devshell/dev_env.hpp"
+#include "launcher/devshell/flake_files.hpp"
+#include "launcher/devshell/nix_sandbox.hpp"
+#include "launcher/host/path_facts.hpp"
+#include "launcher/image/build_lock.hpp"
+#include "launcher/image/nix_image.hpp"
+#include "launcher/image/nix_program.hpp"
+
+namespace agentvm::devshell {
+
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr int shell_version = 1;
+
+/// Where everything of one devShell lies.
+struct Places {
+  Places(const std::string& workspace, const std::string& cache_dir)
+      : own(all_of(cache_dir) + "/" + flake_key(workspace)), fetched(fetched_of(cache_dir)) {}
+  static std::string all_of(const std::string& cache_dir) { return cache_dir + "/nix/devshells"; }
+  static std::string fetched_of(const std::string& cache_dir) { return cache_dir + "/nix/fetched"; }
+  std::string own;
+  std::string fetched;
+  std::string roots() const { return own + "/roots"; }
+  std::string root() const { return roots() + "/root"; }
+  std::string shell() const { return own + "/shell.json"; }
+  std::string log() const { return own + "/build.log"; }
+};
+
+bool leads_somewhere(const std::string& link) {
+  struct stat info {};
+  return stat(link.c_str(), &info) == 0;
+}
+
+std::string rendered(const DevEnv& env) {
+  return Json{{"version", shell_version}, {"environment", env.environment}, {"path", env.path}, {"hook", env.hook}}
+      .dump();
+}
+
+/// Our own text, but of strings that the workspace chose.
+vmspec::DevShell read_shell(const std::string& text, const Places& places) {
+  const Json json = Json::parse(text, nullptr, false);
+  vmspec::DevShell shell;
+  try {
+    if (json.at("version") != shell_version) throw Error("it is of another version");
+    json.at("environment").get_to(shell.environment);
+    json.at("path").get_to(shell.path);
+    json.at("hook").get_to(shell.hook);
+  } catch (const std::exception& error) {
+    throw Error(places.shell() + " cannot be read: " + error.what(), "Remove " + places.own + ".");
+  }
+  shell.built = true;
+  shell.store = image::nix_store();
+  shell.gc_root = places.root();
+  return shell;
+}
+
+std::optional<vmspec::DevShell> find(const Places& places) {
+  const auto text = read_file_if_exists(places.shell(), max_answer);
+  // Without its root its packages may be gone: a store that was cleaned by hand.
+  if (!text || !leads_somewhere(places.root())) return std::nullopt;
+  utimensat(AT_FDCWD, places.shell().c_str(), nullptr, 0);
+  return read_shell(*text, places);
+}
+
+UniqueFd memory_file(const char* name, std::string_view content) {
+  UniqueFd fd(memfd_create(name, MFD_CLOEXEC));
+  if (!fd) throw system_error(errno, "making a file in memory");
+  write_all(fd.get(), content);
+  lseek(fd.get(), 0, SEEK_SET);
+  return fd;
+}
+
+std::string read_back(int fd) {
+  struct stat info {};
+  if (fstat(fd, &info) < 0) throw system_error(errno, "reading what nix answered");
+  std::string text(std::min(static_cast<std::size_t>(info.st_size), max_answer + 1), '\0');
+  if (pread(fd, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
+    throw system_error(errno, "reading what nix answered");
+  }
+  return text;
+}
+
+std::string ask_nix(const std::string& what, const NixSandbox& sandbox, const std::string& log,
+                    const DevShellBuildOptions& options) {
+  const UniqueFd workspace_config = memory_file("config", plain_git_config);
+  const UniqueFd system_config = memory_file("gitconfig", system_git_config);
+  const UniqueFd answer = memory_file("answer", "");
+  image::run_as_nix(what,
+                    {.program = options.bubblewrap,
+                     .args = nix_sandbox_arguments(sandbox, {workspace_config.get(), system_config.get()}),
+                     .environment = nix_sandbox_environment(sandbox),
+                     .directory = "/",
+                     .stdout_fd = answer.get(),
+                     .inherit = {workspace_config.get(), system_config.get()}},
+                    log, options.progress);
+  return read_back(answer.get());
+}
+
+}  // namespace
+
+std::optional<vmspec::DevShell> find_devshell(const std::string& workspace, const std::string& cache_dir) {
+  return find(Places(workspace, cache_dir));
+}
+
+vmspec::DevShell build_devshell(const std::string& workspace, const std::string& cache_dir,
+                                const DevShellBuildOptions& options) {
+  const Places places(workspace, cache_dir);
+  if (!options.again) {
+    if (auto found = find(places)) return *std::move(found);
+  }
+  make_directories(places.roots());
+  make_directories(places.fetched);
+  const FileLock held = image::lock_build(places.own + "/lock");
+  // Another process may have been faster.
+  if (!options.again) {
+    if (auto found = find(places)) return *std::move(found);
+  }
+  write_file_atomic(places.log(), "");
+  const std::string what = "the devShell of " + workspace + " could not be built";
+  const NixSandbox sandbox = inspect_nix_sandbox(workspace, places.fetched, places.roots());
+  const std::string answer = ask_nix(what, sandbox, places.log(), options);
+  std::string text;
+  try {
+    text = rendered(parse_dev_env(answer));
+  } catch (const Error& error) {
+    throw error.wrap(what);
+  }
+  if (!leads_somewhere(places.root()))
+    throw Error(what + ": there is no " + places.root(), "All that Nix said: " + places.log());
+  write_file_atomic(places.shell(), text);
+  return read_shell(text, places);
+}
+
+std::vector<std::string> prune_devshells(const std::string& cache_dir, std::chrono::hours age, bool dry_run,
+                                         const std::set<std::string>& used) {
+  const std::string all = Places::all_of(cache_dir);
+  const std::time_t oldest = std::time(nullptr) - std::chrono::duration_cast<std::chrono::seconds>(age).count();
+  std::vector<std::string> removed;
+  bool any_left = false;
+  const auto remove = [&](const std::string& path) {
+    if (dry_run || remove_tree(path).empty()) removed.push_back(path);
+  };
+  for (const std::string& key : host::sorted_entries(all)) {
+    const std::string own = all + "/" + key;
+    const std::string root = own + "/roots/root";
+    struct stat info {};
+    // One that failed has a log, which somebody may want to read.
+    const bool built = stat((own + "/shell.json").c_str(), &info) == 0;
+    const bool recent = (built || lstat(own.c_str(), &info) == 0) && info.st_mtime >= oldest;
+    const bool kept =
+        used.contains(root) || FileLock::is_held(own + "/lock") || (recent && (!built || leads_somewhere(root)));
+    any_left = any_left || kept;
+    if (!kept) remove(own);
+  }
+  const std::string fetched = Places::fetched_of(cache_dir);
+  struct stat info {};
+  if (!any_left && lstat(fetched.c_str(), &info) == 0 && info.st_mtime < oldest) remove(fetched);
+  return removed;
+}
+
+}  // namespace agentvm::devshell

@@ -1,0 +1,2 @@
+set(UNIT_SOURCES_devshell dev_env_test.cpp devshell_test.cpp flake_files_test.cpp nix_sandbox_test.cpp)
+set(UNIT_LIBS_devshell agentvm_devshell nlohmann_json::nlohmann_json)

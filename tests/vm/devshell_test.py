@@ -1,0 +1,225 @@
+# devshell_test.py - guest.devshell: the real Nix builds a workspace's devShell, the agent works in it, and a hostile flake
+# gets nothing of the host's.
+import os
+import secrets
+import shutil
+import signal
+import unittest
+
+import harness
+import own_nix
+import processes
+import user_test
+from harness import small, wait_until
+
+DEVSHELL = ("--set", "guest.devshell=true")
+HOST_BUILD = ("build", "--profile", "small", "--guest", "host", *DEVSHELL)
+
+
+def flake(script="true", inputs="", variables=""):
+    """A devShell of nothing but this host's bash: no nixpkgs is at hand."""
+    return """{
+  inputs = { %s };
+  outputs = { self, ... }@inputs: {
+    devShells.x86_64-linux.default = derivation {
+      name = "shell"; system = "x86_64-linux"; builder = "/bin/bash"; outputs = [ "out" ]; args = [ "-c" "true" ];
+      PATH = "${./tools}/bin:/usr/bin:/bin";
+      GREETING = "it's a $devShell";
+      shellHook = "echo hello from the hook; export HOOKED=yes";
+      slow = "${derivation { name = "slow"; system = "x86_64-linux"; builder = "/bin/bash"; args = [ "-c" ''%s; echo done > $out'' ]; }}";
+      %s
+    };
+  };
+}
+""" % (inputs, script, variables)
+
+
+TOOL = ("tools/bin/of-the-shell", "#!/bin/sh\necho tool of the shell\n", 0o755)
+LOOK = 'of-the-shell; echo "$GREETING $HOOKED $HOME"; grep -c " /nix/store " /proc/mounts; touch /nix/store/x; read line; echo "$line"; exit 7'
+SEEN = "tool of the shell\nit's a $devShell yes /home/agent\n1\nfrom stdin\n"
+
+
+class DevShell(harness.VmTestCase):
+    @classmethod
+    def setUpClass(cls):
+        reason = own_nix.missing() or harness.missing_for_vms()
+        if reason:
+            raise unittest.SkipTest(reason)
+
+    def setUp(self):
+        self.box = self.enterContext(own_nix.NixSandbox())
+        self.box.env["XDG_CACHE_HOME"] = self.own_cache()
+
+    def own_cache(self):
+        """Tools and kernel are the real ones."""
+        cache = self.box.path("cache/agentvm")
+        os.makedirs(cache)
+        for name in ("tools", "kernel"):
+            real = os.path.realpath(os.path.join(harness.shared_cache(), "agentvm", name))
+            if os.path.exists(real):
+                os.symlink(real, os.path.join(cache, name))
+        return self.box.path("cache")
+
+    def run_in(self, workspace, *command, options=(), **how):
+        return self.box.run(*small(*DEVSHELL, *options), workspace, "--command", "--", *command, **how)
+
+    def shells(self):
+        path = self.box.path("cache/agentvm/nix/devshells")
+        return os.listdir(path) if os.path.isdir(path) else []
+
+    def test_built_by_the_first_run_and_entered_by_each(self):
+        workspace = self.box.flake("app", flake(), [TOOL])
+        dry = self.run_in(workspace, "true", options=("--dry-run",))
+        self.assert_code(dry, 0)
+        self.assertIn("which Nix has to build first", dry.stdout)
+        self.assertEqual(self.shells(), [])
+        first = self.run_in(workspace, "sh", "-c", LOOK, input=b"from stdin\n")
+        self.assert_code(first, 7)
+        self.assertEqual(first.stdout, SEEN, first)
+        self.assertIn("building the devShell of ", first.stderr)
+        self.assertIn("hello from the hook\n", first.stderr)
+        self.assertIn("Read-only file system", first.stderr)
+        self.assertNotIn("flake.lock", os.listdir(workspace))
+        second = self.run_in(workspace, "sh", "-c", LOOK, input=b"from stdin\n")
+        self.assertEqual((second.code, second.stdout), (7, SEEN), second)
+        self.assertNotIn("building", second.stderr)
+        self.box.assert_nothing_left()
+
+    def test_kept_vm_and_what_gc_leaves_alone(self):
+        workspace = self.box.flake("app", flake(), [TOOL])
+        self.assert_code(self.run_in(workspace, "true", options=("--name", "kept", "-d", "--keep")), 0)
+        (key,) = self.shells()
+        shell = self.box.path("cache/agentvm/nix/devshells", key, "shell.json")
+        os.utime(shell, (0, 0))
+        self.assert_code(self.box.run("gc"), 0)
+        self.assertEqual(self.shells(), [key], "a VM that lives works in it")
+        run = self.box.run("exec", "kept", "--", "sh", "-c", "of-the-shell; echo $GREETING")
+        self.assertEqual((run.code, run.stdout), (0, "tool of the shell\nit's a $devShell\n"), run)
+        self.assert_code(self.box.run("destroy", "kept"), 0)
+        os.utime(shell, (0, 0))
+        swept = self.box.run("gc")
+        self.assertIn("removed devShell ", swept.stdout)
+        self.assertEqual(self.shells(), [])
+        self.box.assert_nothing_left()
+
+    def test_build_prints_the_root_and_builds_again_when_told(self):
+        workspace = self.box.flake("app", flake(), [TOOL])
+        built = self.box.run(*HOST_BUILD, cwd=workspace)
+        self.assert_code(built, 0)
+        root = built.stdout.rstrip("\n")
+        self.assertTrue(os.readlink(root + "-1-link").startswith("/nix/store/"), root)
+        log = os.path.join(os.path.dirname(os.path.dirname(root)), "build.log")
+        os.unlink(log)
+        self.assertEqual(self.box.run(*HOST_BUILD, cwd=workspace).stdout, built.stdout)
+        self.assertFalse(os.path.exists(log), "what is built is found without Nix")
+        self.assertEqual(self.box.run(*HOST_BUILD, "--update", cwd=workspace).stdout, built.stdout)
+        self.assertTrue(os.path.exists(log))
+
+    def test_mistakes_are_one_message(self):
+        cases = (("broken", "{ outputs = { self }: { devShells = missing; }; }", "undefined variable 'missing'"),
+                 ("none", "{ outputs = { self }: { }; }", "does not provide attribute"),
+                 ("failing", flake("echo no such luck; exit 3"), "failed with exit code 3: no such luck"))
+        for name, text, words in cases:
+            with self.subTest(flake=name):
+                workspace = self.box.flake(name, text, [TOOL])
+                run = self.run_in(workspace, "true", options=("--json",))
+                self.assert_code(run, 125)
+                self.assertEqual(run.stdout, "")
+                self.assertIn(f"the devShell of {workspace} could not be built", run.stderr)
+                self.assertIn(words, run.stderr)
+                self.assertIn("build.log", run.stderr)
+        without = self.run_in(self.box.workspace, "true")
+        self.assert_code(without, 126)
+        self.assertIn("guest.devshell: the workspace has no flake.nix", without.stderr)
+        self.box.assert_nothing_left()
+
+    def test_interrupted_build_leaves_nothing_running(self):
+        workspace = self.box.flake("app", flake("while true; do read -t 1000 <> <(:); done"), [TOOL])
+        for number in (signal.SIGINT, signal.SIGKILL):
+            with self.subTest(signal=number):
+                running = self.box.start(*small(*DEVSHELL), workspace, "--command", "--", "true")
+                wait_until(lambda: self.builders(), 30, "the builder")
+                os.kill(running.process.pid, number)
+                running.process.wait(harness.seconds(10))
+                processes.wait_gone(self.builders, harness.seconds(10))
+                self.assertEqual(self.builders(), [])
+        self.box.assert_nothing_left()
+
+    def builders(self):
+        """Processes of the build: it has nothing of ours in its environment."""
+        return processes.find("read -t 1000 <> <(:)", self.box.directory + "/cache/agentvm/nix/devshells")
+
+
+class HostileFlake(DevShell):
+    """What an agent may have left in a workspace, evaluated on the host at the next run."""
+
+    test_built_by_the_first_run_and_entered_by_each = test_kept_vm_and_what_gc_leaves_alone = None
+    test_build_prints_the_root_and_builds_again_when_told = test_mistakes_are_one_message = None
+    test_interrupted_build_leaves_nothing_running = None
+
+    def test_an_input_that_is_a_file_of_the_callers(self):
+        secret = "secret-" + secrets.token_hex(16)
+        self.box.write("home/.ssh/id", secret, 0o600)
+        inputs = f'stolen = {{ url = "path:{self.box.path("home/.ssh")}"; flake = false; }};'
+        workspace = self.box.flake("app", flake(inputs=inputs, variables='STOLEN = builtins.readFile "${inputs.stolen}/id";'), [TOOL])
+        run = self.run_in(workspace, "sh", "-c", "echo $STOLEN")
+        self.assert_code(run, 125)
+        self.assertIn("could not be built", run.stderr)
+        self.assertFalse(self.box.store_has(secret))
+        plain = self.box.nix("print-dev-env", "--json", "--no-write-lock-file", workspace)
+        self.assertIn(secret.encode(), plain.stdout, "without the sandbox it is stolen")
+        self.assertTrue(self.box.store_has(secret))
+        self.box.assert_nothing_left()
+
+    def test_programs_that_git_would_start(self):
+        workspace = self.box.flake("app", flake(), [TOOL])
+        # The only place that a program in there could leave a mark in.
+        mark = self.box.path("cache/agentvm/nix/fetched/mark")
+        self.box.git(workspace, "config", "core.fsmonitor", f"touch {mark}; false")
+        self.assert_code(self.box.run(*HOST_BUILD, cwd=workspace), 0)
+        self.assertFalse(os.path.exists(mark), "Git started a program of the workspace's")
+        plain = self.box.nix("print-dev-env", "--json", "--no-write-lock-file", workspace)
+        self.assertEqual(plain.returncode, 0, plain)
+        self.assertTrue(os.path.exists(mark), "without the sandbox Git starts it")
+
+    def test_a_link_for_a_flake(self):
+        secret = "secret-" + secrets.token_hex(16)
+        outside = self.box.write("home/flake.nix", flake(variables=f'X = "{secret}";'))
+        workspace = self.box.flake("app", "", [TOOL], git=False)
+        os.unlink(f"{workspace}/flake.nix")
+        os.symlink(outside, f"{workspace}/flake.nix")
+        run = self.box.run(*HOST_BUILD, cwd=workspace)
+        self.assert_code(run, 125)
+        self.assertFalse(self.box.store_has(secret))
+
+    def test_a_workspace_that_wants_it_is_not_asked(self):
+        workspace = self.box.flake("app", flake(), [TOOL, ("agentvm.toml", "[guest]\ndevshell = true\n", 0o644)])
+        run = self.box.run(*small(), workspace, "--command", "--", "true")
+        self.assert_code(run, 2)
+        self.assertIn("guest.devshell", run.stderr)
+        self.assertIn("--trust-workspace", run.stderr)
+        self.assertEqual(self.shells(), [])
+
+
+class OrdinaryUsersDevShell(unittest.TestCase):
+    """A store of the caller's own: Nix builds as the caller, so in a sandbox of its own or not at all."""
+
+    @classmethod
+    def setUpClass(cls):
+        reason = own_nix.missing() or harness.missing_for_vms()
+        if reason:
+            raise unittest.SkipTest(reason)
+
+    def test_run(self):
+        box = self.enterContext(own_nix.NixSandbox(user_test.UID, own_nix.OWNER_SETTINGS))
+        user_test.give_tools(box)
+        workspace = box.flake("app", flake(f"(echo mine > {box.path('home/mark')}) || :"), [TOOL])
+        run = box.run(*small(*DEVSHELL), workspace, "--command", "--", "sh", "-c", LOOK, input=b"from stdin\n")
+        self.assertEqual((run.code, run.stdout), (7, SEEN), run)
+        self.assertFalse(os.path.exists(box.path("home/mark")), "its builder wrote into the caller's home")
+        box.assert_nothing_left()
+        shutil.rmtree(box.path("cache/agentvm/nix"))
+
+
+if __name__ == "__main__":
+    harness.main()
