@@ -16,6 +16,7 @@ constexpr char senders_set[] = "senders";
 constexpr char arp_senders_set[] = "arp_senders";
 constexpr char closed_set[] = "closed";
 constexpr char receivers_set[] = "receivers";
+constexpr char flows_set[] = "flows";
 
 /// Addresses that are nobody's on the internet (IANA's special-purpose registry, RFC 6890), multicast, and 240.0.0.0/4
 /// with the broadcast address. Documentation prefixes are left out: nobody has them. The one public address is that of
@@ -108,6 +109,14 @@ json jump(const char* chain) {
 json in_state(json states) {
   return match({{"ct", {{"key", "state"}}}}, "in", std::move(states));
 }
+/// Counted by source address, in every chain that says it: the kernel's table of connections is everybody's.
+json too_many_flows() {
+  return {{"set",
+           {{"op", "add"},
+            {"elem", field("ip", "saddr")},
+            {"set", in_set(flows_set)},
+            {"stmt", json::array({json::object({{"ct count", {{"val", most_flows}, {"inv", true}}}})})}}}};
+}
 json local_destination() {
   return match({{"fib", {{"result", "type"}, {"flags", json::array({"daddr"})}}}}, "==", "local");
 }
@@ -145,6 +154,9 @@ void add_inet(Table table, const Network& network) {
     closed.push_back({{"prefix", {{"addr", address}, {"len", bits}}}});
   table.set(closed_set, "ipv4_addr", true, std::move(closed));
   table.set(taps_set, "ifname");
+  // One element for each guest that ever had a flow; libnftables marks it as written by rules (1.0.6 has no word for
+  // it).
+  table.set(flows_set, "ipv4_addr");
   for (const char* chain : {"from_guests", "to_guests", "guests_to_host"}) table.chain(chain);
 
   table.rule("from_guests", {match(meta("nfproto"), "!=", "ipv4"), counter, drop});
@@ -152,6 +164,7 @@ void add_inet(Table table, const Network& network) {
   table.rule("from_guests", {to_guests, counter, drop});
   table.rule("from_guests", {match(field("ip", "daddr"), "==", in_set(closed_set)), counter, drop});
   table.rule("from_guests", {local_destination(), counter, drop});
+  table.rule("from_guests", {in_state("new"), too_many_flows(), counter, drop});
   // A guest's ICMP errors are "related" to whatever flow they quote, others' too.
   table.rule("from_guests", {in_state(json::array({"new", "established"})), accept});
   table.rule("from_guests", {counter, drop});
@@ -159,6 +172,7 @@ void add_inet(Table table, const Network& network) {
   table.rule("to_guests", {in_state(json::array({"established", "related"})), accept});
   table.rule("to_guests", {counter, drop});
 
+  table.rule("guests_to_host", {in_state("new"), too_many_flows(), counter, drop});
   for (const char* protocol : {"udp", "tcp"}) {
     table.rule("guests_to_host", {match(field("ip", "daddr"), "==", format(network.gateway)),
                                   match(field(protocol, "dport"), "==", 53), accept});
@@ -289,6 +303,7 @@ std::vector<std::string> describe_rules(const Network& network) {
   lines.emplace_back(
       "Nobody opens a connection to a guest, and no guest sees another: ports are isolated, frames between them "
       "dropped.");
+  lines.push_back(fmt::format("A guest has at most {} flows at a time.", most_flows));
   lines.emplace_back(
       "A guest sends from its own MAC and address only; ARP for others, IPv6, DHCP, VLANs and broadcasts are dropped.");
   if (!network.standing_links.empty()) {

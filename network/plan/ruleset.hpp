@@ -6,6 +6,7 @@
 //   inet agentvm    prerouting: nothing comes from a tap past the bridge
 //                   forward: guests reach public IPv4 addresses, nothing else; nobody reaches a guest
 //                   input: guests reach the gateway's DNS, nothing else of the host
+//                   both: so many flows at a time for each guest
 //                   postrouting: masquerade
 //   bridge agentvm  prerouting: a guest sends IPv4 from its own MAC and address to the bridge's MAC, and ARP about
 //                   itself to the gateway; every other frame (IPv6, VLANs, DHCP, another's address) is dropped
@@ -26,6 +27,10 @@ namespace agentvm::network {
 
 inline constexpr char table_name[] = "agentvm";
 inline constexpr int table_count = 3;
+/// Flows (connections, or pairs of addresses and ports) that a guest may have the host remember at a time. Linux
+/// remembers 65,536 to 262,144 for everybody on most machines (nf_conntrack_max), and a package manager opens some
+/// hundred.
+inline constexpr int most_flows = 4096;
 /// A set of that name in the inet table says that IPv4 forwarding was off before agentvm came.
 inline constexpr char standing_set[] = "standing";
 /// Sets beside it with what else changes with forwarding: Network::forwarding_links, and "all" for accept_redirects.
