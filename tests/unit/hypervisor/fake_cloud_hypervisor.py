@@ -23,6 +23,11 @@ def report(source, event, **properties):
     os.write(Vm.monitor, text.encode() + b"\n\n")
 
 
+def flood():
+    while True:  # faster than anybody reads it
+        os.write(Vm.monitor, b"{}\n\n" * 100_000)
+
+
 def end(code):
     report("vmm", "shutdown")
     os._exit(code)
@@ -35,7 +40,7 @@ class Api(http.server.BaseHTTPRequestHandler):
         pass
 
     def answer(self, status, document=None):
-        body = b"" if document is None else json.dumps(document).encode()
+        body = b"" if document is None else document.encode() if isinstance(document, str) else json.dumps(document).encode()
         self.send_response(status)
         if status != 204:
             self.send_header("Content-Length", str(len(body)))
@@ -70,7 +75,11 @@ class Api(http.server.BaseHTTPRequestHandler):
             os._exit(101)
         if endpoint == "vm.pause" and Vm.script == "cannot-pause":
             return self.answer(500, ["Error from API", "The VM could not be paused"])
+        if endpoint == "vm.pause" and Vm.script == "floods":
+            return self.answer(200, "[" * 500_000 + "]" * 500_000)
         self.answer(204)
+        if endpoint == "vm.boot" and Vm.script == "floods":
+            threading.Thread(target=flood, daemon=True).start()
         if endpoint == "vm.boot":
             report("vm", "booted")
             {"powers-off": lambda: end(0), "panics": lambda: report("guest", "panic"),
@@ -80,8 +89,6 @@ class Api(http.server.BaseHTTPRequestHandler):
             report("vm", "device-removed", id=document["id"], bdf="0000:00:08.0")
         if endpoint == "vm.power-button" and Vm.script == "obeys" or endpoint == "vmm.shutdown" and Vm.script == "needs-shutdown":
             end(0)
-
-
 
 
 def main():
