@@ -2,7 +2,6 @@
 #include "launcher/image/nix_image.hpp"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "launcher/image/build_lock.hpp"
 #include "launcher/image/fingerprint.hpp"
 #include "launcher/image/nix_program.hpp"
 
@@ -50,28 +50,21 @@ std::string key_of(const vmspec::Definition& definition, const std::string& lock
   return fingerprint.hex();
 }
 
-/// What a root leads to; nullopt when there is none, or it leads nowhere (a store that was cleaned by hand).
-std::optional<NixImage> read_root(const std::string& root) {
+/// What the root of this key leads to; nullopt when there is none, or it leads nowhere (a store that was cleaned by
+/// hand).
+std::optional<NixImage> read_root(const Places& places, const std::string& key) {
+  const std::string root = places.roots + "/" + key;
   const auto text = read_file_if_exists(root + "/manifest.json", max_manifest);
   if (!text) return std::nullopt;
-  // The time of the link itself: what it leads to is the store's.
+  // Noted as used: the link itself, as what it leads to is the store's, and after it the profile (nix_profiles.cpp).
   const timespec now[2] = {{0, UTIME_NOW}, {0, UTIME_NOW}};
   utimensat(AT_FDCWD, root.c_str(), now, AT_SYMLINK_NOFOLLOW);
+  utimensat(AT_FDCWD, places.own.c_str(), now, AT_SYMLINK_NOFOLLOW);
   try {
     return NixImage{root, parse_nix_manifest(*text)};
   } catch (const Error& error) {
     throw error.wrap(root);
   }
-}
-
-/// Waits for whoever builds the same machine now.
-FileLock lock_builds(const std::string& path) {
-  UniqueFd fd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!fd) throw system_error(errno, "opening " + path);
-  while (flock(fd.get(), LOCK_EX) < 0) {
-    if (errno != EINTR) throw system_error(errno, "locking " + path);
-  }
-  return FileLock::adopt(std::move(fd));
 }
 
 /// With the inputs it is locked to, unless they are to be locked anew.
@@ -94,7 +87,7 @@ std::optional<NixImage> find_nix_image(const vmspec::Definition& definition, con
   const Places places(definition, cache_dir);
   const auto lock = read_file_if_exists(places.lock_file(), max_lock);
   if (!lock) return std::nullopt;
-  return read_root(places.roots + "/" + key_of(definition, *lock));
+  return read_root(places, key_of(definition, *lock));
 }
 
 NixImage build_nix_image(const vmspec::Definition& definition, const std::string& cache_dir,
@@ -103,9 +96,8 @@ NixImage build_nix_image(const vmspec::Definition& definition, const std::string
     if (auto found = find_nix_image(definition, cache_dir)) return *std::move(found);
   }
   const Places places(definition, cache_dir);
-  make_directories(places.own);
   make_directories(places.roots);
-  const FileLock held = lock_builds(places.own + "/lock");
+  const FileLock held = lock_build(places.own + "/lock");
   // Another process may have been faster.
   if (!options.update) {
     if (auto found = find_nix_image(definition, cache_dir)) return *std::move(found);
@@ -117,11 +109,12 @@ NixImage build_nix_image(const vmspec::Definition& definition, const std::string
   write_definition(definition, places, options.update);
   nix.run(what, {"flake", "lock", flake});
   const std::string lock = read_file(places.work() + "/flake.lock", max_lock);
-  const std::string root = places.roots + "/" + key_of(definition, lock);
-  auto image = read_root(root);
+  const std::string key = key_of(definition, lock);
+  const std::string root = places.roots + "/" + key;
+  auto image = read_root(places, key);
   if (!image) {
     nix.run(what, {"build", flake, "--no-update-lock-file", "--print-build-logs", "--out-link", root});
-    image = read_root(root);
+    image = read_root(places, key);
     if (!image) throw Error(what + ": " + root + " has no manifest.json", "All that Nix said: " + places.log());
   }
   // Only now: what was built before stays found until then.

@@ -104,6 +104,20 @@ class Build(unittest.TestCase):
         self.assertEqual(self.sandbox.run("gc", env=self.env).stdout, f"removed GC root {roots[0]}\n")
         self.assertEqual([os.path.islink(root) for root in roots], [False, True])
 
+    def test_gc_lets_go_of_profiles_that_nobody_builds(self):
+        roots = [self.build("--profile", profile).stdout.strip() for profile in ("rust", "go")]
+        rust, go = (self.sandbox.path("cache", "agentvm", "nix", profile) for profile in ("rust", "go"))
+        for path in (roots[0], rust):
+            os.utime(path, (0, 0), follow_symlinks=False)
+        what = f"GC root {roots[0]}\n{{}} locked inputs and build log {rust}\n"
+        planned = self.sandbox.run("gc", "--dry-run", env=self.env)
+        self.assertEqual(planned.stdout, "would remove " + what.format("would remove"), planned)
+        self.assertTrue(os.path.exists(f"{rust}/flake.lock"))
+        removed = self.sandbox.run("gc", env=self.env)
+        self.assertEqual(removed.stdout, "removed " + what.format("removed"), removed)
+        self.assertEqual([os.path.exists(path) for path in (rust, go)], [False, True])
+        self.assertEqual(self.build("--profile", "rust").code, 0, "it is made again")
+
 
 if __name__ == "__main__":
     harness.main()
