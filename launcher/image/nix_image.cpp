@@ -81,6 +81,21 @@ void write_definition(const vmspec::Definition& definition, const Places& places
   }
 }
 
+void check_in_store(const std::string& path, const std::string& store) {
+  std::error_code failed;
+  const fs::path real = fs::canonical(path, failed);
+  if (failed) {
+    throw Error("the Nix guest needs " + path + ", which cannot be found: " + failed.message(),
+                "`nix-store --verify --check-contents --repair` mends a store that was cleaned by hand.");
+  }
+  const fs::path root = fs::canonical(store, failed);
+  const auto parts = std::mismatch(root.begin(), root.end(), real.begin(), real.end());
+  if (failed || parts.first != root.end()) {
+    throw Error("the Nix guest needs " + path + ", which leads out of the store, to " + real.string(),
+                "A module of the profile may have made this link; `agentvm definition` shows what is built.");
+  }
+}
+
 }  // namespace
 
 std::optional<NixImage> find_nix_image(const vmspec::Definition& definition, const std::string& cache_dir) {
@@ -129,7 +144,11 @@ std::string nix_store() {
 
 vmspec::NixGuest nix_guest(const NixImage& image, const std::string& store) {
   const NixManifest& manifest = image.manifest;
-  const auto here = [&store](const std::string& path) { return store + path.substr(std::string("/nix/store").size()); };
+  const auto here = [&store](const std::string& path) {
+    std::string place = store + path.substr(std::string("/nix/store").size());
+    check_in_store(place, store);
+    return place;
+  };
   vmspec::NixGuest guest;
   guest.built = true;
   guest.gc_root = image.root;
