@@ -147,7 +147,7 @@ class CloudHypervisor final : public Hypervisor {
 
   asio::awaitable<void> kill() override {
     killed_ = true;
-    child_.signal_group(SIGKILL);
+    strike();
     if (!child_.running()) co_return;
     const bool gone = co_await ending_->wait_until(Clock::now() + kill_wait);
     if (!gone) ending_->set(End::killed);
@@ -172,6 +172,12 @@ class CloudHypervisor final : public Hypervisor {
   void ask_to_end(const char* endpoint) {
     asio::co_spawn(executor_, api_.put("ending " + spec_.name, endpoint, {}, request_limit),
                    [](const std::exception_ptr&, const json&) {});
+  }
+
+  /// Both: a VMM that was taken over may have left its group, or put others into it.
+  void strike() noexcept {
+    child_.signal_group(SIGKILL);
+    child_.signal(SIGKILL);
   }
 
   asio::awaitable<void> start() {
@@ -262,12 +268,12 @@ class CloudHypervisor final : public Hypervisor {
       if (std::exchange(panicked_, true)) return;
       panic_timer_.expires_after(panic_grace);
       panic_timer_.async_wait(if_alive([this](const boost::system::error_code& stopped) {
-        if (!stopped) child_.signal_group(SIGKILL);
+        if (!stopped) strike();
       }));
     } else if (event.source == "vm" && event.event == "rebooting") {
       // cloud-hypervisor would boot the guest anew; a VM of ours lives once.
       rebooted_ = true;
-      child_.signal_group(SIGKILL);
+      strike();
     } else if (event.event == "shutdown") {
       shut_down_ = true;
     } else if (event.source == "vm" && event.event == "device-removed") {

@@ -125,6 +125,17 @@ TEST_CASE("cloud-hypervisor: one that heeds nothing is killed") {
   CHECK(::kill(pid, 0) < 0);
 }
 
+TEST_CASE("cloud-hypervisor: one that left its process group is killed too") {
+  ScriptedVm one("leaves-its-group");
+  one.run(one.vm->boot());
+  const pid_t pid = one.vm->processes().front();
+  REQUIRE(getpgid(pid) != pid);
+  one.run(one.vm->kill());
+  CHECK(one.vm->processes().empty());  // seen to be ended, not given up
+  CHECK(one.run(one.vm->wait()) == End::killed);
+  CHECK(::kill(pid, 0) < 0);
+}
+
 TEST_CASE("cloud-hypervisor: how a VM ended") {
   const std::pair<const char*, End> endings[] = {{"powers-off", End::powered_off},
                                                  {"reboots", End::powered_off},

@@ -23,6 +23,21 @@ def report(source, event, **properties):
     os.write(Vm.monitor, text.encode() + b"\n\n")
 
 
+def leave_group():
+    """Into the group of a child, which ends with us."""
+    reading, writing = os.pipe()
+    joined, told = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setpgid(0, 0)
+        os.write(told, b"x")
+        os.close(writing)
+        os.read(reading, 1)
+        os._exit(0)
+    os.read(joined, 1)
+    os.setpgid(0, child)
+
+
 def flood():
     while True:  # faster than anybody reads it
         os.write(Vm.monitor, b"{}\n\n" * 100_000)
@@ -77,6 +92,8 @@ class Api(http.server.BaseHTTPRequestHandler):
             return self.answer(500, ["Error from API", "The VM could not be paused"])
         if endpoint == "vm.pause" and Vm.script == "floods":
             return self.answer(200, "[" * 500_000 + "]" * 500_000)
+        if endpoint == "vm.boot" and Vm.script == "leaves-its-group":
+            leave_group()
         self.answer(204)
         if endpoint == "vm.boot" and Vm.script == "floods":
             threading.Thread(target=flood, daemon=True).start()
