@@ -112,7 +112,9 @@ NixImage build_nix_image(const vmspec::Definition& definition, const std::string
   }
   const Places places(definition, cache_dir);
   make_directories(places.roots);
-  const FileLock held = lock_build(places.own + "/lock");
+  const std::string lock_path = places.own + "/lock";
+  if (options.progress && FileLock::is_held(lock_path)) options.progress("waiting for whoever builds this already");
+  const FileLock held = lock_build(lock_path);
   // Another process may have been faster.
   if (!options.update) {
     if (auto found = find_nix_image(definition, cache_dir)) return *std::move(found);

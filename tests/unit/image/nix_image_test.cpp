@@ -9,10 +9,14 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <future>
+#include <optional>
 #include <thread>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "launcher/image/build_lock.hpp"
 #include "launcher/image/nix_program.hpp"
 #include "tests/unit/has.hpp"
 #include "tests/unit/image/fake_nix.hpp"
@@ -250,6 +254,23 @@ TEST_CASE("many who ask at once have it built once") {
   }
   for (std::thread& thread : threads) thread.join();
   for (const std::string& root : roots) CHECK(root == roots.front());
+  CHECK(nix.called() == "flake, build");
+}
+
+TEST_CASE("who waits for somebody else's build is told so") {
+  const FakeNix nix;
+  auto held = std::make_optional(lock_build(nix.cache + "/nix/rust/lock"));
+  std::promise<std::string> first;
+  bool said = false;
+  std::thread building([&] {
+    build_nix_image(some_definition(), nix.cache, {.progress = [&](std::string_view line) {
+                      if (!std::exchange(said, true)) first.set_value(std::string(line));
+                    }});
+  });
+  CHECK(first.get_future().get() == "waiting for whoever builds this already");
+  CHECK(nix.called() == "");
+  held.reset();
+  building.join();
   CHECK(nix.called() == "flake, build");
 }
 
