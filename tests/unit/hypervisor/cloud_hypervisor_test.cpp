@@ -125,6 +125,13 @@ TEST_CASE("cloud-hypervisor: one that heeds nothing is killed") {
   CHECK(::kill(pid, 0) < 0);
 }
 
+TEST_CASE("cloud-hypervisor: an answer is read up to its limit") {
+  ScriptedVm one("answers-much");
+  one.run(one.vm->boot());
+  CHECK(failure_of([&] { one.run(one.vm->pause()); }) == "pausing unit-test: body limit exceeded");
+  one.run(one.vm->resume());
+}
+
 TEST_CASE("cloud-hypervisor: one that left its process group is killed too") {
   ScriptedVm one("leaves-its-group");
   one.run(one.vm->boot());
@@ -139,6 +146,7 @@ TEST_CASE("cloud-hypervisor: one that left its process group is killed too") {
 TEST_CASE("cloud-hypervisor: how a VM ended") {
   const std::pair<const char*, End> endings[] = {{"powers-off", End::powered_off},
                                                  {"reboots", End::powered_off},
+                                                 {"reboots-late", End::powered_off},
                                                  {"reboots-panicked", End::crashed},
                                                  {"panics", End::crashed},
                                                  {"dies", End::vmm_died}};

@@ -92,6 +92,8 @@ class Api(http.server.BaseHTTPRequestHandler):
             return self.answer(500, ["Error from API", "The VM could not be paused"])
         if endpoint == "vm.pause" and Vm.script == "floods":
             return self.answer(200, "[" * 500_000 + "]" * 500_000)
+        if endpoint == "vm.pause" and Vm.script == "answers-much":
+            return self.answer(200, '"' + "x" * 10_000_000 + '"')
         if endpoint == "vm.boot" and Vm.script == "leaves-its-group":
             leave_group()
         self.answer(204)
@@ -101,6 +103,7 @@ class Api(http.server.BaseHTTPRequestHandler):
             report("vm", "booted")
             {"powers-off": lambda: end(0), "panics": lambda: report("guest", "panic"),
              "reboots-panicked": lambda: report("vm", "rebooting"), "reboots": lambda: report("vm", "rebooting"),
+             "reboots-late": lambda: (os.write(Vm.monitor, b"x\n\n" * 10_000), report("vm", "rebooting")),
              "dies": lambda: os._exit(3)}.get(Vm.script, lambda: None)()
         if endpoint == "vm.remove-device" and Vm.script != "keeps-devices":
             report("vm", "device-removed", id=document["id"], bdf="0000:00:08.0")
