@@ -41,8 +41,10 @@ UniqueFd listen_unix(const std::string& path, int backlog) {
   const sockaddr_un address = address_of(path);
   UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) throw system_error(errno, "making a unix socket");
+  // The file is made with the mode of the descriptor. A chmod afterwards would come late, and would follow a link that
+  // somebody has put there meanwhile: a VMM may write to the directory of its VM.
+  if (fchmod(fd.get(), 0600) < 0) throw system_error(errno, "setting the mode of " + path);
   if (bind(fd.get(), generic(address), sizeof address) < 0) throw system_error(errno, "binding the socket " + path);
-  if (chmod(path.c_str(), 0600) < 0) throw system_error(errno, "setting the mode of " + path);
   if (listen(fd.get(), backlog) < 0) throw system_error(errno, "listening on " + path);
   return fd;
 }

@@ -172,13 +172,17 @@ std::string exposed_path(const std::string& value) {
 }
 
 std::string user(const std::string& value) {
-  static constexpr std::array<std::string_view, 8> taken = {"root",   "daemon", "bin",     "sys",
-                                                            "nobody", "_apt",   "nogroup", "sudo"};
+  // Also groups, as a user has one of its own: NixOS refuses "wheel" with another gid only after a minute's evaluation.
+  static constexpr std::array<std::string_view, 29> taken = {
+      "root",  "daemon",  "bin",  "sys",    "nobody", "_apt", "nogroup", "sudo",  "adm",        "audio",
+      "cdrom", "dialout", "disk", "floppy", "input",  "kmem", "kvm",     "lp",    "messagebus", "render",
+      "sgx",   "shadow",  "tape", "tty",    "users",  "utmp", "uucp",    "video", "wheel"};
   const bool right = !value.empty() && value.size() <= 31 && (is_lower(value.front()) || value.front() == '_') &&
                      only(value, [](char c) { return is_lower(c) || is_digit(c) || c == '-' || c == '_'; });
   if (!right)
     return "must be a user name: a lower-case letter, then lower-case letters, digits, '-' or '_', at most 31";
-  if (std::find(taken.begin(), taken.end(), value) != taken.end())
+  if (std::find(taken.begin(), taken.end(), value) != taken.end() || value.starts_with("nixbld") ||
+      value.starts_with("systemd-"))
     return "must be an ordinary user, not one of the system's";
   return "";
 }

@@ -38,7 +38,8 @@ void add_build(CLI::App& tree, commands::BuildOptions& options) {
                  "take also those keys of ./agentvm.toml that reach outside the VM");
   add_profile_flags(*verb, options.overrides);
   verb->footer(
-      R"(Prints a link to what was built, which keeps it from nix-collect-garbage; `agentvm gc` drops links not used for 30 days.
+      R"(Prints a link to what was built, which keeps it from nix-collect-garbage; `agentvm gc` drops links not used for 30 days,
+and with a profile's last one the inputs it was locked to.
 What is built already is found without starting Nix. Size, network, model and variables of a VM are not part of it.
 With guest.devshell the devShell of the current directory is built too, or with guest.source = "host" alone.
 

@@ -108,7 +108,13 @@ Examples:
   gc->add_flag("--dry-run", parsed.gc.dry_run, "only say what would be removed");
   gc->add_flag("-q,--quiet", parsed.gc.quiet, "say nothing but failures");
   gc->add_option("--vm", parsed.gc.vm, "only this VM")->type_name("VM")->group("");
-  gc->footer("Examples:\n  agentvm gc --dry-run");
+  gc->footer(
+      R"(An image is unused when no VM was started from it for 30 days; the one used last stays. What Nix built is freed by
+nix-collect-garbage afterwards. A profile that was not built or started for 30 days loses the inputs it was locked to
+(its flake.lock in the cache): the next build takes the newest.
+
+Examples:
+  agentvm gc --dry-run)");
 }
 
 void add_net(CLI::App& tree, commands::NetShowOptions& options) {

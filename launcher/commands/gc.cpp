@@ -1,6 +1,7 @@
 // gc.cpp - agentvm gc: removes what dead VMs have left, and images nobody used lately.
 #include <chrono>
 #include <set>
+#include <vector>
 
 #include "base/error.hpp"
 #include "launcher/commands/log.hpp"
@@ -11,6 +12,7 @@
 #include "launcher/host/network.hpp"
 #include "launcher/image/host_image.hpp"
 #include "launcher/image/nix_image.hpp"
+#include "launcher/image/nix_profiles.hpp"
 #include "launcher/state/reservation.hpp"
 
 namespace agentvm::commands {
@@ -81,9 +83,12 @@ int gc(const GcOptions& options, const Context& context) {
     collector.say("image " + image);
   }
   const std::set<std::string> used = roots_in_use(context.roots);
-  for (const std::string& root :
-       image::prune_nix_images(context.roots.cache, unused_image_age, options.dry_run, used)) {
-    collector.say("GC root " + root);
+  const std::vector<std::string> roots =
+      image::prune_nix_images(context.roots.cache, unused_image_age, options.dry_run, used);
+  for (const std::string& root : roots) collector.say("GC root " + root);
+  for (const std::string& directory :
+       image::prune_nix_profiles(context.roots.cache, unused_image_age, options.dry_run, roots)) {
+    collector.say("locked inputs and build log " + directory);
   }
   for (const std::string& shell :
        devshell::prune_devshells(context.roots.cache, unused_image_age, options.dry_run, used)) {

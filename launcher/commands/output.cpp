@@ -91,9 +91,15 @@ std::string human_time(std::int64_t milliseconds) {
 
 std::string printable(std::string_view text) {
   std::string clean;
-  for (const char c : text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
     const auto byte = static_cast<unsigned char>(c);
-    if ((byte < 0x20 && c != '\t') || byte == 0x7f) {
+    // U+0080 to U+009F: some terminals take U+009B for the ESC [ it stands for.
+    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
+    if (byte == 0xc2 && next >= 0x80 && next < 0xa0) {
+      clean += fmt::format("\\x{:02x}", next);
+      ++i;
+    } else if ((byte < 0x20 && c != '\t') || byte == 0x7f) {
       clean += fmt::format("\\x{:02x}", byte);
     } else {
       clean += c;

@@ -34,8 +34,8 @@ constexpr int shell_version = 1;
 struct Places {
   Places(const std::string& workspace, const std::string& cache_dir)
       : own(all_of(cache_dir) + "/" + flake_key(workspace)), fetched(fetched_of(cache_dir)) {}
-  static std::string all_of(const std::string& cache_dir) { return cache_dir + "/nix/devshells"; }
-  static std::string fetched_of(const std::string& cache_dir) { return cache_dir + "/nix/fetched"; }
+  static std::string all_of(const std::string& cache_dir) { return cache_dir + "/devshells"; }
+  static std::string fetched_of(const std::string& cache_dir) { return cache_dir + "/devshells/fetched"; }
   std::string own;
   std::string fetched;
   std::string roots() const { return own + "/roots"; }
@@ -126,13 +126,15 @@ vmspec::DevShell build_devshell(const std::string& workspace, const std::string&
   if (!options.again) {
     if (auto found = find(places)) return *std::move(found);
   }
-  make_directories(places.roots());
-  make_directories(places.fetched);
-  const FileLock held = image::lock_build(places.own + "/lock");
+  const std::string lock = places.own + "/lock";
+  if (options.progress && FileLock::is_held(lock)) options.progress("waiting for whoever builds this already");
+  const FileLock held = image::lock_build(lock);
   // Another process may have been faster.
   if (!options.again) {
     if (auto found = find(places)) return *std::move(found);
   }
+  make_directories(places.roots());
+  make_directories(places.fetched);
   write_file_atomic(places.log(), "");
   const std::string what = "the devShell of " + workspace + " could not be built";
   const NixSandbox sandbox = inspect_nix_sandbox(workspace, places.fetched, places.roots());
@@ -160,6 +162,7 @@ std::vector<std::string> prune_devshells(const std::string& cache_dir, std::chro
   };
   for (const std::string& key : host::sorted_entries(all)) {
     const std::string own = all + "/" + key;
+    if (own == Places::fetched_of(cache_dir)) continue;
     const std::string root = own + "/roots/root";
     struct stat info {};
     // One that failed has a log, which somebody may want to read.

@@ -1,10 +1,10 @@
 // devshell.hpp - the devShell of a workspace: built once per content of its flake, found again without Nix.
 //
-// CACHE/nix/devshells/KEY/roots/root   a GC root on all it needs, made by Nix
-// CACHE/nix/devshells/KEY/shell.json   its variables
-// CACHE/nix/devshells/KEY/build.log    what Nix said
-// CACHE/nix/devshells/KEY/lock         held by whoever builds
-// CACHE/nix/fetched                    what was fetched for any of them
+// CACHE/devshells/KEY/roots/root   a GC root on all it needs, made by Nix
+// CACHE/devshells/KEY/shell.json   its variables
+// CACHE/devshells/KEY/build.log    what Nix said
+// CACHE/devshells/KEY/lock         held by whoever builds
+// CACHE/devshells/fetched          what was fetched for any of them
 //
 // KEY is flake_key(): so a lookup reads a few files of the workspace and starts no process.
 #pragma once

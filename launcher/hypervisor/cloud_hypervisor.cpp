@@ -101,7 +101,6 @@ class CloudHypervisor final : public Hypervisor {
   }
 
   asio::awaitable<void> add_share(const vmspec::ShareSpec& share, const std::string& socket) override {
-    removed_.erase(vmspec::share_device_id(share.tag));
     auto added = request("adding the share " + share.tag + " to " + spec_.name, "vm.add-fs",
                          vmspec::render_add_share(share, socket));
     co_await std::move(added);
@@ -109,6 +108,7 @@ class CloudHypervisor final : public Hypervisor {
 
   asio::awaitable<void> remove_share(const std::string& tag) override {
     const std::string id = vmspec::share_device_id(tag);
+    kept_.insert(id);
     auto asked = request("removing the share " + tag + " from " + spec_.name, "vm.remove-device",
                          vmspec::render_remove_share(tag));
     co_await std::move(asked);
@@ -118,8 +118,8 @@ class CloudHypervisor final : public Hypervisor {
     timer.async_wait(if_alive([this](const boost::system::error_code& stopped) {
       if (!stopped) unplugged_.notify();
     }));
-    while (removed_.count(id) == 0 && child_.running() && Clock::now() < deadline) co_await unplugged_.wait();
-    if (removed_.count(id) == 0) {
+    while (kept_.contains(id) && child_.running() && Clock::now() < deadline) co_await unplugged_.wait();
+    if (kept_.contains(id)) {
       throw Error("the guest of " + spec_.name + " does not let go of the share " + tag, "Unmount it there first.");
     }
   }
@@ -147,7 +147,7 @@ class CloudHypervisor final : public Hypervisor {
 
   asio::awaitable<void> kill() override {
     killed_ = true;
-    child_.signal_group(SIGKILL);
+    strike();
     if (!child_.running()) co_return;
     const bool gone = co_await ending_->wait_until(Clock::now() + kill_wait);
     if (!gone) ending_->set(End::killed);
@@ -172,6 +172,12 @@ class CloudHypervisor final : public Hypervisor {
   void ask_to_end(const char* endpoint) {
     asio::co_spawn(executor_, api_.put("ending " + spec_.name, endpoint, {}, request_limit),
                    [](const std::exception_ptr&, const json&) {});
+  }
+
+  /// Both: a VMM that was taken over may have left its group, or put others into it.
+  void strike() noexcept {
+    child_.signal_group(SIGKILL);
+    child_.signal(SIGKILL);
   }
 
   asio::awaitable<void> start() {
@@ -246,37 +252,39 @@ class CloudHypervisor final : public Hypervisor {
                         }));
   }
 
-  /// False at the end of the stream.
+  /// False at the end of the stream. Reads once, however much there is: a VMM that writes without end is not to hold up
+  /// everything else of this thread.
   bool take_events() {
-    std::array<char, 16384> buffer{};
-    ssize_t got = 0;
-    while (events_ && (got = read(events_->native_handle(), buffer.data(), buffer.size())) > 0) {
-      for (const VmmEvent& event : reader_.feed({buffer.data(), static_cast<std::size_t>(got)})) on_event(event);
-    }
-    return events_ && got < 0 && (errno == EAGAIN || errno == EINTR);
+    if (!events_) return false;
+    std::array<char, 8192> buffer{};
+    const ssize_t got = read(events_->native_handle(), buffer.data(), buffer.size());
+    if (got <= 0) return got < 0 && (errno == EAGAIN || errno == EINTR);
+    for (const VmmEvent& event : reader_.feed({buffer.data(), static_cast<std::size_t>(got)})) on_event(event);
+    return true;
   }
 
   void on_event(const VmmEvent& event) {
     if (event.source == "guest" && event.event == "panic") {
-      panicked_ = true;
+      if (std::exchange(panicked_, true)) return;
       panic_timer_.expires_after(panic_grace);
       panic_timer_.async_wait(if_alive([this](const boost::system::error_code& stopped) {
-        if (!stopped) child_.signal_group(SIGKILL);
+        if (!stopped) strike();
       }));
     } else if (event.source == "vm" && event.event == "rebooting") {
       // cloud-hypervisor would boot the guest anew; a VM of ours lives once.
       rebooted_ = true;
-      child_.signal_group(SIGKILL);
+      strike();
     } else if (event.event == "shutdown") {
       shut_down_ = true;
     } else if (event.source == "vm" && event.event == "device-removed") {
-      removed_.insert(event.id);
+      kept_.erase(event.id);
       unplugged_.notify();
     }
   }
 
   void on_process_end() {
-    take_events();
+    // What it still said; a pipe holds no more.
+    for (int round = 0; round < 8; ++round) take_events();
     const auto status = child_.wait(0ms);
     if (status)
       end_words_ =
@@ -315,7 +323,7 @@ class CloudHypervisor final : public Hypervisor {
   std::optional<asio::posix::stream_descriptor> pidfd_, events_;
   VmmEventReader reader_;
   asio::steady_timer panic_timer_;
-  std::set<std::string> removed_;  ///< devices that the guest has let go
+  std::set<std::string> kept_;  ///< devices that the guest was asked to let go, and has not yet
   AsyncEvent unplugged_;
 };
 

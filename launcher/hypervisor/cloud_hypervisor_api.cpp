@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -13,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "launcher/hypervisor/vmm_words.hpp"
 
 namespace agentvm::hypervisor {
 
@@ -57,7 +57,7 @@ asio::awaitable<json> exchange(asio::any_io_executor executor, std::string socke
   const std::string& body = parser.get().body();
   if (status / 100 != 2) throw Error(step + ": " + api_error_words(status, body));
   json document;
-  if (!body.empty()) document = json::parse(body, nullptr, false);
+  if (!body.empty()) document = parse_vmm_json(body);
   if (document.is_discarded()) throw Error(step + ": cloud-hypervisor's answer is not JSON");
   co_return document;
 }
@@ -72,10 +72,8 @@ http::request<http::string_body> request_to(http::verb verb, const std::string& 
 }
 
 void add_words(std::string& words, std::string_view text) {
-  std::string line(text.substr(0, longest_words));
-  std::replace_if(
-      line.begin(), line.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
-  while (!line.empty() && line.back() == ' ') line.pop_back();
+  if (words.size() >= longest_words) return;
+  const std::string line = vmm_line(text, longest_words);
   // An error that only repeats its cause, or names no more than the interface it came through.
   if (line.empty() || line == "Error from API" || line == "Internal Server Error" || words.ends_with(line)) return;
   words += (words.empty() ? "" : ": ") + line;
@@ -95,7 +93,7 @@ asio::awaitable<json> CloudHypervisorApi::put(std::string step, std::string endp
 
 std::string api_error_words(unsigned status, std::string_view body) {
   std::string words;
-  const json document = json::parse(body, nullptr, false);
+  const json document = parse_vmm_json(body);
   if (document.is_array()) {
     for (const json& cause : document) {
       if (cause.is_string()) add_words(words, cause.get<std::string>());
@@ -106,7 +104,7 @@ std::string api_error_words(unsigned status, std::string_view body) {
     add_words(words, body);
   }
   if (words.empty()) words = fmt::format("cloud-hypervisor answered {}", status);
-  return words.substr(0, longest_words);
+  return vmm_line(words, longest_words);
 }
 
 }  // namespace agentvm::hypervisor

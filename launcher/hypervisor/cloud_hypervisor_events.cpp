@@ -4,13 +4,16 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "launcher/hypervisor/vmm_words.hpp"
+
 namespace agentvm::hypervisor {
 
 namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t longest_event = std::size_t{64} << 10;
+/// What is shorter is not parsed: the library words each refusal, and there would be one for every two bytes.
+constexpr std::string_view shortest_event = R"({"source":"s","event":"e"})";
 
 std::string text_of(const json& object, const char* name) {
   const auto found = object.find(name);
@@ -18,7 +21,8 @@ std::string text_of(const json& object, const char* name) {
 }
 
 std::optional<VmmEvent> parse_event(std::string_view text) {
-  const json document = json::parse(text, nullptr, false);
+  if (text.size() < shortest_event.size()) return std::nullopt;
+  const json document = parse_vmm_json(text);
   if (!document.is_object()) return std::nullopt;
   VmmEvent event{text_of(document, "source"), text_of(document, "event"), {}};
   if (event.source.empty() || event.event.empty()) return std::nullopt;
@@ -34,16 +38,21 @@ std::vector<VmmEvent> VmmEventReader::feed(std::string_view bytes) {
   if (given_up_) return events;
   pending_ += bytes;
   std::size_t start = 0;
-  for (std::size_t end = 0; (end = pending_.find("\n\n", start)) != std::string::npos; start = end + 2) {
+  std::size_t end = 0;
+  for (std::size_t from = searched_; (end = pending_.find("\n\n", from)) != std::string::npos; from = start = end + 2) {
+    if (end - start > longest_vmm_event) {
+      given_up_ = true;
+      break;
+    }
     if (auto event = parse_event(std::string_view(pending_).substr(start, end - start))) {
       events.push_back(std::move(*event));
     }
   }
   pending_.erase(0, start);
-  if (pending_.size() > longest_event) {
-    given_up_ = true;
-    pending_.clear();
-  }
+  // The longest may be here already with the first half of its end.
+  given_up_ = given_up_ || pending_.size() > longest_vmm_event + 1;
+  if (given_up_) pending_ = {};
+  searched_ = pending_.empty() ? 0 : pending_.size() - 1;
   return events;
 }
 

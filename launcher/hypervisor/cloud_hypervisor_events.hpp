@@ -1,6 +1,7 @@
 // cloud_hypervisor_events.hpp - reads what cloud-hypervisor reports on its event monitor.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,8 +16,12 @@ struct VmmEvent {
   bool operator==(const VmmEvent&) const = default;
 };
 
-/// Documents are indented JSON with an empty line after each. What is no such document is passed over, and one longer
-/// than 64 KiB ends the reading: a VMM that a guest has taken over may write anything.
+/// A document longer than this ends the reading, bytes.
+inline constexpr std::size_t longest_vmm_event = std::size_t{64} << 10;
+
+/// Documents are indented JSON with an empty line after each. What is no such document is passed over, and one that is
+/// too long ends the reading: a VMM that a guest has taken over may write anything. How the bytes are cut into pieces
+/// makes no difference.
 class VmmEventReader {
  public:
   /// The events that are complete with these bytes.
@@ -24,6 +29,7 @@ class VmmEventReader {
 
  private:
   std::string pending_;
+  std::size_t searched_ = 0;  ///< bytes of it that no document's end begins in
   bool given_up_ = false;
 };
 

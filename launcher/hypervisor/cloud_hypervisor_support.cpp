@@ -6,12 +6,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <cstdlib>
+#include <charconv>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "launcher/hypervisor/vmm_words.hpp"
 
 namespace agentvm::hypervisor {
 
@@ -21,6 +22,7 @@ constexpr int oldest_with_landlock = 41;
 /// It asks for LANDLOCK_ACCESS_FS_TRUNCATE (Linux 6.2) and fails where the kernel has less.
 constexpr long needed_landlock_abi = 3;
 constexpr std::size_t longest_line = 300;
+constexpr std::size_t longest_version = 40;
 
 long landlock_abi() noexcept {
   return syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
@@ -29,8 +31,11 @@ long landlock_abi() noexcept {
 }  // namespace
 
 vmspec::CloudHypervisorFeatures cloud_hypervisor_features(const nlohmann::json& ping) {
-  const std::string version = ping.is_object() ? ping.value("version", "") : "";
-  const int major = std::atoi(version.c_str());
+  const auto found = ping.is_object() ? ping.find("version") : ping.end();
+  const std::string version =
+      found != ping.end() && found->is_string() ? vmm_line(found->get<std::string>(), longest_version) : "";
+  int major = 0;  // what is no number, or too large for one, is no version that is known
+  std::from_chars(version.data(), version.data() + version.size(), major);
   if (major < oldest_cloud_hypervisor) {
     throw Error(fmt::format("cloud-hypervisor {} is too old; {}.0 or newer is needed",
                             version.empty() ? "of an unknown version" : version, oldest_cloud_hypervisor),
@@ -51,7 +56,7 @@ std::string last_vmm_words(const std::string& log) {
   for (std::string line; std::getline(lines, line);) {
     if (!line.empty() && line.find("WARN") == std::string::npos) last = line;
   }
-  return last.substr(0, longest_line);
+  return vmm_line(last, longest_line);
 }
 
 }  // namespace agentvm::hypervisor

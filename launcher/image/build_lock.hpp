@@ -7,8 +7,8 @@
 
 namespace agentvm::image {
 
-/// Waits for whoever builds the same thing now, for as long as it takes. The file is made. Throws Error when it cannot
-/// be.
+/// Waits for whoever builds the same thing now, for as long as it takes. The file and its directory are made; when
+/// `agentvm gc` takes them away meanwhile, they are made again. Throws Error when they cannot be.
 FileLock lock_build(const std::string& path);
 
 }  // namespace agentvm::image

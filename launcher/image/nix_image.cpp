@@ -50,13 +50,16 @@ std::string key_of(const vmspec::Definition& definition, const std::string& lock
   return fingerprint.hex();
 }
 
-/// What a root leads to; nullopt when there is none, or it leads nowhere (a store that was cleaned by hand).
-std::optional<NixImage> read_root(const std::string& root) {
+/// What the root of this key leads to; nullopt when there is none, or it leads nowhere (a store that was cleaned by
+/// hand).
+std::optional<NixImage> read_root(const Places& places, const std::string& key) {
+  const std::string root = places.roots + "/" + key;
   const auto text = read_file_if_exists(root + "/manifest.json", max_manifest);
   if (!text) return std::nullopt;
-  // The time of the link itself: what it leads to is the store's.
+  // Noted as used: the link itself, as what it leads to is the store's, and after it the profile (nix_profiles.cpp).
   const timespec now[2] = {{0, UTIME_NOW}, {0, UTIME_NOW}};
   utimensat(AT_FDCWD, root.c_str(), now, AT_SYMLINK_NOFOLLOW);
+  utimensat(AT_FDCWD, places.own.c_str(), now, AT_SYMLINK_NOFOLLOW);
   try {
     return NixImage{root, parse_nix_manifest(*text)};
   } catch (const Error& error) {
@@ -78,13 +81,28 @@ void write_definition(const vmspec::Definition& definition, const Places& places
   }
 }
 
+void check_in_store(const std::string& path, const std::string& store) {
+  std::error_code failed;
+  const fs::path real = fs::canonical(path, failed);
+  if (failed) {
+    throw Error("the Nix guest needs " + path + ", which cannot be found: " + failed.message(),
+                "`nix-store --verify --check-contents --repair` mends a store that was cleaned by hand.");
+  }
+  const fs::path root = fs::canonical(store, failed);
+  const auto parts = std::mismatch(root.begin(), root.end(), real.begin(), real.end());
+  if (failed || parts.first != root.end()) {
+    throw Error("the Nix guest needs " + path + ", which leads out of the store, to " + real.string(),
+                "A module of the profile may have made this link; `agentvm definition` shows what is built.");
+  }
+}
+
 }  // namespace
 
 std::optional<NixImage> find_nix_image(const vmspec::Definition& definition, const std::string& cache_dir) {
   const Places places(definition, cache_dir);
   const auto lock = read_file_if_exists(places.lock_file(), max_lock);
   if (!lock) return std::nullopt;
-  return read_root(places.roots + "/" + key_of(definition, *lock));
+  return read_root(places, key_of(definition, *lock));
 }
 
 NixImage build_nix_image(const vmspec::Definition& definition, const std::string& cache_dir,
@@ -93,9 +111,10 @@ NixImage build_nix_image(const vmspec::Definition& definition, const std::string
     if (auto found = find_nix_image(definition, cache_dir)) return *std::move(found);
   }
   const Places places(definition, cache_dir);
-  make_directories(places.own);
   make_directories(places.roots);
-  const FileLock held = lock_build(places.own + "/lock");
+  const std::string lock_path = places.own + "/lock";
+  if (options.progress && FileLock::is_held(lock_path)) options.progress("waiting for whoever builds this already");
+  const FileLock held = lock_build(lock_path);
   // Another process may have been faster.
   if (!options.update) {
     if (auto found = find_nix_image(definition, cache_dir)) return *std::move(found);
@@ -107,11 +126,12 @@ NixImage build_nix_image(const vmspec::Definition& definition, const std::string
   write_definition(definition, places, options.update);
   nix.run(what, {"flake", "lock", flake});
   const std::string lock = read_file(places.work() + "/flake.lock", max_lock);
-  const std::string root = places.roots + "/" + key_of(definition, lock);
-  auto image = read_root(root);
+  const std::string key = key_of(definition, lock);
+  const std::string root = places.roots + "/" + key;
+  auto image = read_root(places, key);
   if (!image) {
     nix.run(what, {"build", flake, "--no-update-lock-file", "--print-build-logs", "--out-link", root});
-    image = read_root(root);
+    image = read_root(places, key);
     if (!image) throw Error(what + ": " + root + " has no manifest.json", "All that Nix said: " + places.log());
   }
   // Only now: what was built before stays found until then.
@@ -126,7 +146,11 @@ std::string nix_store() {
 
 vmspec::NixGuest nix_guest(const NixImage& image, const std::string& store) {
   const NixManifest& manifest = image.manifest;
-  const auto here = [&store](const std::string& path) { return store + path.substr(std::string("/nix/store").size()); };
+  const auto here = [&store](const std::string& path) {
+    std::string place = store + path.substr(std::string("/nix/store").size());
+    check_in_store(place, store);
+    return place;
+  };
   vmspec::NixGuest guest;
   guest.built = true;
   guest.gc_root = image.root;

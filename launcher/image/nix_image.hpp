@@ -46,7 +46,9 @@ NixImage build_nix_image(const vmspec::Definition& definition, const std::string
 /// Where this host keeps what guests see as /nix/store: $NIX_STORE_DIR, else the same.
 std::string nix_store();
 
-/// It as the plan takes it: paths that this host opens lie below `store`.
+/// It as the plan takes it: paths that this host opens lie below `store`, also behind links. A module of the profile
+/// writes the manifest and the links in the store, so it could have any file of the user's given to a guest as its
+/// initrd. Throws Error when one leads elsewhere, or nowhere.
 vmspec::NixGuest nix_guest(const NixImage& image, const std::string& store);
 
 /// Removes GC roots not used for `age`, never the one used last nor one in `used`, and roots that lead nowhere. Returns

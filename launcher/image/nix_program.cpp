@@ -5,12 +5,14 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <utility>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/process.hpp"
 #include "base/unique_fd.hpp"
+#include "launcher/image/interruption.hpp"
 
 namespace agentvm::image {
 
@@ -19,6 +21,7 @@ namespace {
 /// What a complaint is looked for in: the end of what was said.
 constexpr std::size_t remembered_bytes = std::size_t{64} << 10;
 constexpr std::size_t longest_line = 400;
+constexpr std::chrono::seconds interrupted_grace{5};
 
 /// Without colours, control characters, and what is too long for a terminal's line.
 std::string plain_line(std::string_view line) {
@@ -161,11 +164,17 @@ void run_as_nix(const std::string& what, SpawnOptions process, const std::string
   const UniqueFd words(ends[0]);
   UniqueFd writer(ends[1]);
   process.stderr_fd = writer.get();
+  const Interruption interruption;
   ChildProcess child = spawn(process);
   writer.reset();
   Listener listener(log.get(), progress);
   std::array<char, 16384> buffer{};
   for (;;) {
+    if (interruption.comes_before(words.get())) {
+      // Nix ends its builders, which are in groups of their own; its death by SIGKILL would leave them.
+      child.terminate(interrupted_grace);
+      throw Error(what + ": it was interrupted");
+    }
     const ssize_t size = read(words.get(), buffer.data(), buffer.size());
     if (size < 0 && errno == EINTR) continue;
     if (size < 0) throw system_error(errno, "reading what nix says");

@@ -20,6 +20,7 @@ class NixProgram {
   NixProgram(std::string log, std::function<void(std::string_view line)> progress);
 
   /// Runs `nix ARGUMENTS` to its end. Throws Error when it fails: "WHAT: Nix's first complaint", with where the log is.
+  /// SIGINT, SIGTERM and SIGHUP end nix first, and then us.
   void run(const std::string& what, const std::vector<std::string>& arguments);
 
  private:

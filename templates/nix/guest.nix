@@ -196,13 +196,21 @@ in
       overrideStrategy = "asDropin";
       unitConfig.ConditionKernelCommandLine = "!agentvm.transport";
     };
-    # Under agentvm agentvm-guest sets the addresses.
     systemd.network.networks."40-agentvm" = {
       matchConfig = {
         Type = "ether";
         KernelCommandLine = "!agentvm.transport";
       };
       networkConfig.DHCP = "ipv4";
+    };
+    # Under agentvm agentvm-guest sets the addresses. networkd takes the first file that matches: without this one NixOS's
+    # own 99-ethernet-default-dhcp, which would drop the addresses and ask a network without DHCP for others.
+    systemd.network.networks."40-agentvm-sets" = {
+      matchConfig = {
+        Type = "ether";
+        KernelCommandLine = "agentvm.transport";
+      };
+      linkConfig.Unmanaged = true;
     };
 
     # Nothing is kept from one VM to the next.

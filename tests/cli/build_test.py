@@ -1,9 +1,12 @@
 # build_test.py - agentvm build with a fake `nix` on PATH: what is built, what is found again, how failures are told.
 import os
+import signal
+import subprocess
 import unittest
 
 import harness
 from harness import Sandbox, sentences
+from patience import seconds, wait_until
 
 FAKE = """\
 #!/bin/sh
@@ -93,6 +96,32 @@ class Build(unittest.TestCase):
         self.assertEqual((failed.code, failed.stdout), (126, ""), failed)
         self.assertIn("nix", failed.stderr)
 
+    def test_ctrl_c_ends_nix_and_what_it_started(self):
+        pids, asked = self.sandbox.path("pids"), self.sandbox.path("asked")
+        self.behave(f"case $1 in build) trap 'echo yes >{asked}; exit 1' TERM; sleep 1000 & echo $! $$ >{pids}; echo begun >&2; wait;; esac")
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            with self.subTest(signal=number):
+                with subprocess.Popen([harness.program("agentvm"), "build", "--profile", "rust"], env={**self.sandbox.env, **self.env},
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as building:
+                    self.assertTrue(any("begun" in line for line in building.stderr))
+                    building.send_signal(number)
+                    self.assertEqual(building.wait(timeout=seconds(30)), -number, "it dies of the signal, as a shell expects")
+                with open(pids, encoding="ascii") as file:
+                    started = file.read().split()
+                os.unlink(asked)  # nix was asked to end, for it to end its builders
+                wait_until(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in started), 10, f"the end of {started}")
+        self.behave("")
+        self.assertEqual(self.build("--profile", "rust").code, 0, "nobody holds the lock")
+
+    def test_what_nohup_ignores_ends_no_build(self):
+        self.behave("case $1 in build) kill -HUP $PPID; echo 'still here' >&2;; esac")
+        with subprocess.Popen([harness.program("agentvm"), "build", "--profile", "rust"], env={**self.sandbox.env, **self.env},
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as building:
+            stdout, stderr = building.communicate(timeout=seconds(30))
+        self.assertEqual(building.returncode, 0, stderr)
+        self.assertTrue(os.path.islink(stdout.strip()), stdout)
+
     def test_gc_lets_roots_go(self):
         roots = []
         for profile in ("rust", "go"):
@@ -103,6 +132,20 @@ class Build(unittest.TestCase):
         self.assertTrue(os.path.islink(roots[0]))
         self.assertEqual(self.sandbox.run("gc", env=self.env).stdout, f"removed GC root {roots[0]}\n")
         self.assertEqual([os.path.islink(root) for root in roots], [False, True])
+
+    def test_gc_lets_go_of_profiles_that_nobody_builds(self):
+        roots = [self.build("--profile", profile).stdout.strip() for profile in ("rust", "go")]
+        rust, go = (self.sandbox.path("cache", "agentvm", "nix", profile) for profile in ("rust", "go"))
+        for path in (roots[0], rust):
+            os.utime(path, (0, 0), follow_symlinks=False)
+        what = f"GC root {roots[0]}\n{{}} locked inputs and build log {rust}\n"
+        planned = self.sandbox.run("gc", "--dry-run", env=self.env)
+        self.assertEqual(planned.stdout, "would remove " + what.format("would remove"), planned)
+        self.assertTrue(os.path.exists(f"{rust}/flake.lock"))
+        removed = self.sandbox.run("gc", env=self.env)
+        self.assertEqual(removed.stdout, "removed " + what.format("removed"), removed)
+        self.assertEqual([os.path.exists(path) for path in (rust, go)], [False, True])
+        self.assertEqual(self.build("--profile", "rust").code, 0, "it is made again")
 
 
 if __name__ == "__main__":

@@ -106,6 +106,16 @@ class Definitions(NixTestCase):
         for path in ("/home/agent/.codex/config.toml", "/home/agent/.codex/AGENTS.md", "/run/agentvm/agentvm-guest"):
             self.assertIn(path, rules)
 
+    def test_networkd_leaves_the_card_to_agentvm(self):
+        directory, written = self.write("--profile", "rust", "--egress", "nat")
+        self.assertEqual(written.code, 0, written)
+        networks = self.evaluate(directory)["config"]["systemd"]["network"]["networks"]
+        matching = {name: unit for name, unit in networks.items() if unit["matchConfig"]["KernelCommandLine"] == "agentvm.transport"}
+        self.assertEqual([unit["linkConfig"] for unit in matching.values()], [{"Unmanaged": True}])
+        # networkd takes the first file that matches, by name; NixOS has its own for any card.
+        self.assertLess(max(networks), "99-ethernet-default-dhcp")
+        self.assertEqual({unit["matchConfig"]["Type"] for unit in networks.values()}, {"ether"})
+
     def test_the_golden_ones(self):
         for case in ("rust", "everything", "closure-command", "claude", "hostile"):
             with self.subTest(case=case):

@@ -64,7 +64,7 @@ class DevShell(harness.VmTestCase):
         return self.box.run(*small(*DEVSHELL, *options), workspace, "--command", "--", *command, **how)
 
     def shells(self):
-        path = self.box.path("cache/agentvm/nix/devshells")
+        path = self.box.path("cache/agentvm/devshells")
         return os.listdir(path) if os.path.isdir(path) else []
 
     def test_built_by_the_first_run_and_entered_by_each(self):
@@ -89,7 +89,7 @@ class DevShell(harness.VmTestCase):
         workspace = self.box.flake("app", flake(), [TOOL])
         self.assert_code(self.run_in(workspace, "true", options=("--name", "kept", "-d", "--keep")), 0)
         (key,) = self.shells()
-        shell = self.box.path("cache/agentvm/nix/devshells", key, "shell.json")
+        shell = self.box.path("cache/agentvm/devshells", key, "shell.json")
         os.utime(shell, (0, 0))
         self.assert_code(self.box.run("gc"), 0)
         self.assertEqual(self.shells(), [key], "a VM that lives works in it")
@@ -147,7 +147,7 @@ class DevShell(harness.VmTestCase):
 
     def builders(self):
         """Processes of the build: it has nothing of ours in its environment."""
-        return processes.find("read -t 1000 <> <(:)", self.box.directory + "/cache/agentvm/nix/devshells")
+        return processes.find("read -t 1000 <> <(:)", self.box.directory + "/cache/agentvm/devshells")
 
 
 class HostileFlake(DevShell):
@@ -174,7 +174,7 @@ class HostileFlake(DevShell):
     def test_programs_that_git_would_start(self):
         workspace = self.box.flake("app", flake(), [TOOL])
         # The only place that a program in there could leave a mark in.
-        mark = self.box.path("cache/agentvm/nix/fetched/mark")
+        mark = self.box.path("cache/agentvm/devshells/fetched/mark")
         self.box.git(workspace, "config", "core.fsmonitor", f"touch {mark}; false")
         self.assert_code(self.box.run(*HOST_BUILD, cwd=workspace), 0)
         self.assertFalse(os.path.exists(mark), "Git started a program of the workspace's")

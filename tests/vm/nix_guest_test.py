@@ -1,11 +1,16 @@
 # nix_guest_test.py - `agentvm run` with a guest of NixOS: a made-up one, built by a fake `nix` and really booted.
+import functools
 import os
+import re
 import secrets
+import shutil
+import subprocess
 import unittest
 
 import harness
 from harness import VmTestCase, sentences
 from nix_world import INIT, NixWorld
+from patience import seconds
 from scripted_model_process import ScriptedModel
 
 LOOK = r"""
@@ -18,6 +23,15 @@ echo written >by-agent
 echo err >&2
 exit 7
 """
+
+
+@functools.cache
+def missing_for_strace():
+    """Why nothing can be traced here; "" when it can."""
+    if not shutil.which("strace"):
+        return "strace is not here"
+    tried = subprocess.run(["strace", "-o", "/dev/null", "true"], stderr=subprocess.PIPE, text=True, check=False)
+    return f"strace does not work here: {tried.stderr.strip()}" if tried.returncode else ""
 
 
 class NixGuest(VmTestCase):
@@ -135,6 +149,30 @@ class BeforeABoot(VmTestCase):
         self.assertTrue(guest.startswith("host guest"), "auto without nix")
         self.assertNotIn("agentvm build", text)
         self.assertTrue(self.guest_of("--guest", "nix", env=without)[0].startswith("nix guest, Linux"), "found without nix")
+
+    def test_a_warm_dry_run_executes_nothing(self):
+        if reason := missing_for_strace():
+            self.skipTest(reason)
+        shutil.copy(shutil.which("cat"), self.box.path("bin", "codex"))  # a native program that tells a version
+        env = {**self.nix.env, "AGENTVM_CODEX": self.box.path("bin", "codex"), "OPENAI_API_KEY": "sk-none"}
+        # What must start programs is seen to.
+        self.assertIn("nix", self.executed("build", "--profile", "small", env=env))
+        command, agent = ("--command", "--", "true"), ("--", "look around")
+        for options, words in ((("--guest", "nix"), command), ((), command),
+                               (("--guest", "nix", "--set", "agent.package=host"), agent), (("--guest", "host"), agent)):
+            plan = (*harness.small(*options, "--dry-run"), self.box.workspace, *words)
+            with self.subTest(options=options, words=words):
+                self.assert_code(self.box.run(*plan, env=env), 0)  # asks Codex once for its version
+                self.assertEqual(self.executed(*plan, env=env), ["agentvm"])
+
+    def executed(self, *words, env):
+        """The programs that a command of agentvm and all its children execute, itself first."""
+        trace = self.box.path("trace")
+        env = {**self.box.env, **env, "ASAN_OPTIONS": self.box.env.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}  # needs ptrace itself
+        subprocess.run(["strace", "-f", "-qq", "-o", trace, "-e", "trace=execve,execveat", harness.program("agentvm"), *words],
+                       env=env, check=True, stdout=subprocess.DEVNULL, timeout=seconds(60))
+        with open(trace, encoding="utf-8") as file:
+            return [os.path.basename(path) for path in re.findall(r'execve(?:at)?\((?:[^"]*, )?"([^"]*)".* = 0$', file.read(), re.MULTILINE)]
 
     def test_a_build_that_fails_is_one_message(self):
         self.nix.behave("case $1 in build) echo 'error: attribute missing' >&2; exit 1;; esac")

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.hpp"
@@ -19,6 +20,18 @@ TEST_SUITE("base/unix_socket") {
       CHECK(std::string(error.what()).find("at most 107") != std::string::npos);
       CHECK(error.hint().find("XDG_RUNTIME_DIR") != std::string::npos);
     }
+  }
+
+  TEST_CASE("a socket is its user's alone from the first moment, whatever the umask") {
+    const std::string path = "/tmp/agentvm-socket-mode-" + std::to_string(getpid());
+    const mode_t before = umask(0);
+    const UniqueFd fd = listen_unix(path);
+    umask(before);
+    struct stat info {};
+    REQUIRE(stat(path.c_str(), &info) == 0);
+    CHECK((info.st_mode & 07777) == 0600);
+    CHECK(connect_unix(path));
+    unlink(path.c_str());
   }
 
   TEST_CASE("connecting to nobody says so") {

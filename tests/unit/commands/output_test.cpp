@@ -42,6 +42,9 @@ TEST_CASE("sizes and times as people say them") {
 TEST_CASE("no text drives the terminal") {
   CHECK(printable("a\x1b[2Jb\r\x7f") == "a\\x1b[2Jb\\x0d\\x7f");
   CHECK(printable("tab\tand \xc3\xa9") == "tab\tand \xc3\xa9");
+  // C1 in UTF-8: CSI, and the ends of the range.
+  CHECK(printable("\xc2\x9b"
+                  "2J\xc2\x80\xc2\x9f\xc2\xa0\xc2") == "\\x9b2J\\x80\\x9f\xc2\xa0\xc2");
   CHECK(last_lines("1\n2\r\n3\n", 2) == "2\n3\n");
   CHECK(last_lines("", 2) == "");
   CHECK(last_lines(std::string(1000, 'x'), 1).size() == 401);

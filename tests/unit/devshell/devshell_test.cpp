@@ -143,9 +143,9 @@ TEST_CASE("devShells that nobody used go, with what was fetched for them, and no
   const std::string own = std::filesystem::path(built.gc_root).parent_path().parent_path();
   CHECK(fake.prune().empty());
   fake.age(own + "/shell.json");
-  fake.age(fake.cache + "/nix/fetched");
+  fake.age(fake.cache + "/devshells/fetched");
   CHECK(fake.prune(false, {built.gc_root}).empty());
-  CHECK(fake.prune(true) == std::vector<std::string>{own, fake.cache + "/nix/fetched"});
+  CHECK(fake.prune(true) == std::vector<std::string>{own, fake.cache + "/devshells/fetched"});
   CHECK(find_devshell(fake.workspace, fake.cache));
   CHECK_MESSAGE(fake.prune().empty(), "a lookup is a use");
   fake.age(own + "/shell.json");
@@ -154,7 +154,7 @@ TEST_CASE("devShells that nobody used go, with what was fetched for them, and no
     CHECK(held);
     CHECK(fake.prune().empty());
   }
-  CHECK(fake.prune() == std::vector<std::string>{own, fake.cache + "/nix/fetched"});
+  CHECK(fake.prune() == std::vector<std::string>{own, fake.cache + "/devshells/fetched"});
   CHECK_FALSE(std::filesystem::exists(own));
   CHECK(std::filesystem::exists(fake.root + "/store/env"));
 }

@@ -21,8 +21,8 @@ NixSandbox some_nix_sandbox() {
   sandbox.git = "/usr/bin/git";
   sandbox.workspace = "/home/me/my app";
   sandbox.git_flake = true;
-  sandbox.fetched = "/home/me/.cache/agentvm/nix/fetched";
-  sandbox.roots = "/home/me/.cache/agentvm/nix/devshells/k/roots";
+  sandbox.fetched = "/home/me/.cache/agentvm/devshells/fetched";
+  sandbox.roots = "/home/me/.cache/agentvm/devshells/k/roots";
   return sandbox;
 }
 
@@ -57,8 +57,8 @@ TEST_CASE("nix behind bubblewrap, asking the daemon") {
 --ro-bind /etc/group /etc/group
 --ro-bind-data 8 /etc/gitconfig
 --ro-bind /nix /nix
---bind /home/me/.cache/agentvm/nix/fetched /home/me/.cache/agentvm/nix/fetched
---bind /home/me/.cache/agentvm/nix/devshells/k/roots /home/me/.cache/agentvm/nix/devshells/k/roots
+--bind /home/me/.cache/agentvm/devshells/fetched /home/me/.cache/agentvm/devshells/fetched
+--bind /home/me/.cache/agentvm/devshells/k/roots /home/me/.cache/agentvm/devshells/k/roots
 --ro-bind /home/me/my app /home/me/my app
 --ro-bind-data 7 /home/me/my app/.git/config
 --remount-ro /
@@ -70,7 +70,7 @@ TEST_CASE("nix behind bubblewrap, asking the daemon") {
 --option warn-dirty false print-dev-env
 --json
 --no-write-lock-file
---profile /home/me/.cache/agentvm/nix/devshells/k/roots/root git+file:///home/me/my%20app
+--profile /home/me/.cache/agentvm/devshells/k/roots/root git+file:///home/me/my%20app
 )");
   CHECK(nix_sandbox_environment(some_nix_sandbox()) ==
         std::map<std::string, std::string>{{"HTTPS_PROXY", "http://proxy:1"},
@@ -79,7 +79,7 @@ TEST_CASE("nix behind bubblewrap, asking the daemon") {
                                            {"USER", "nobody"},
                                            {"TMPDIR", "/tmp"},
                                            {"LANG", "C.UTF-8"},
-                                           {"XDG_CACHE_HOME", "/home/me/.cache/agentvm/nix/fetched"},
+                                           {"XDG_CACHE_HOME", "/home/me/.cache/agentvm/devshells/fetched"},
                                            {"GIT_TERMINAL_PROMPT", "0"},
                                            {"NIX_REMOTE", "daemon"}});
 }

@@ -19,6 +19,7 @@
 #include "launcher/hypervisor/cloud_hypervisor_api.hpp"
 #include "launcher/hypervisor/cloud_hypervisor_events.hpp"
 #include "launcher/hypervisor/cloud_hypervisor_support.hpp"
+#include "launcher/hypervisor/vmm_words.hpp"
 #include "tests/unit/has.hpp"
 
 using namespace agentvm;
@@ -124,9 +125,28 @@ TEST_CASE("cloud-hypervisor: one that heeds nothing is killed") {
   CHECK(::kill(pid, 0) < 0);
 }
 
+TEST_CASE("cloud-hypervisor: an answer is read up to its limit") {
+  ScriptedVm one("answers-much");
+  one.run(one.vm->boot());
+  CHECK(failure_of([&] { one.run(one.vm->pause()); }) == "pausing unit-test: body limit exceeded");
+  one.run(one.vm->resume());
+}
+
+TEST_CASE("cloud-hypervisor: one that left its process group is killed too") {
+  ScriptedVm one("leaves-its-group");
+  one.run(one.vm->boot());
+  const pid_t pid = one.vm->processes().front();
+  REQUIRE(getpgid(pid) != pid);
+  one.run(one.vm->kill());
+  CHECK(one.vm->processes().empty());  // seen to be ended, not given up
+  CHECK(one.run(one.vm->wait()) == End::killed);
+  CHECK(::kill(pid, 0) < 0);
+}
+
 TEST_CASE("cloud-hypervisor: how a VM ended") {
   const std::pair<const char*, End> endings[] = {{"powers-off", End::powered_off},
                                                  {"reboots", End::powered_off},
+                                                 {"reboots-late", End::powered_off},
                                                  {"reboots-panicked", End::crashed},
                                                  {"panics", End::crashed},
                                                  {"dies", End::vmm_died}};
@@ -199,6 +219,7 @@ TEST_CASE("what cloud-hypervisor answers becomes one line") {
   CHECK(api_error_words(500, "") == "cloud-hypervisor answered 500");
   CHECK(api_error_words(500, R"(["Error from API"])") == "cloud-hypervisor answered 500");
   CHECK(api_error_words(500, std::string(100'000, 'x')).size() == 1000);
+  CHECK(api_error_words(500, R"(["\u001b[31mred\u007f", "two\u0000"])") == " [31mred: two");
 }
 
 TEST_CASE("events come in any pieces, and what is none is passed over") {
@@ -221,6 +242,45 @@ TEST_CASE("events come in any pieces, and what is none is passed over") {
   CHECK(flooded.feed("\n\n" + text).empty());
 }
 
+TEST_CASE("an event of any length is taken up to the limit, and none after a longer one, in one piece or in many") {
+  const std::string event = R"({"source": "vm", "event": "x"})";
+  for (const std::size_t size : {longest_vmm_event - 1, longest_vmm_event, longest_vmm_event + 1}) {
+    const std::string text = event + std::string(size - event.size(), ' ') + "\n\n" + event + "\n\n";
+    const std::size_t expected = size <= longest_vmm_event ? 2 : 0;
+    for (const std::size_t piece : {std::size_t{1}, longest_vmm_event + 1, text.size()}) {
+      CAPTURE(size);
+      CAPTURE(piece);
+      VmmEventReader reader;
+      std::size_t count = 0;
+      for (std::size_t at = 0; at < text.size(); at += piece) count += reader.feed(text.substr(at, piece)).size();
+      CHECK(count == expected);
+    }
+  }
+}
+
+TEST_CASE("a VMM's document that is nested deeper than any of its own is none") {
+  const auto nested = [](std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
+  CHECK(parse_vmm_json(nested(max_vmm_json_depth)).is_array());
+  CHECK(parse_vmm_json(nested(max_vmm_json_depth + 1)).is_discarded());
+  CHECK(parse_vmm_json(nested(500'000)).is_discarded());
+  CHECK(parse_vmm_json("[[]").is_discarded());
+  CHECK(parse_vmm_json(R"([{"a": [1]}, {"a": [2]}])").size() == 2);
+  VmmEventReader reader;
+  CHECK(reader.feed(R"({"source": "vm", "event": "x", "properties": )" + nested(100) + "}\n\n").empty());
+  CHECK(reader.feed("{\"source\": \"vm\", \"event\": \"x\"}\n\n").size() == 1);
+  CHECK(api_error_words(500, nested(1000)).size() == 1000);
+}
+
+TEST_CASE("cloud-hypervisor: one that was taken over holds up nobody") {
+  // It writes events without end, and answers a request with a megabyte of brackets.
+  ScriptedVm one("floods");
+  one.run(one.vm->boot());
+  CHECK(failure_of([&] { one.run(one.vm->pause()); }) == "pausing unit-test: cloud-hypervisor's answer is not JSON");
+  one.run(one.vm->resume());
+  one.run(one.vm->kill());
+  CHECK(one.run(one.vm->wait()) == End::killed);
+}
+
 TEST_CASE("versions of cloud-hypervisor") {
   CHECK(has(failure_of([] {
               cloud_hypervisor_features({{"version", "38.0.0"}});
@@ -229,4 +289,11 @@ TEST_CASE("versions of cloud-hypervisor") {
   CHECK(has(failure_of([] { cloud_hypervisor_features(nlohmann::json()); }), "of an unknown version"));
   CHECK_FALSE(cloud_hypervisor_features({{"version", "40.0.0"}}).landlock);
   CHECK_NOTHROW(cloud_hypervisor_features({{"version", "53.0.0"}}));
+  // What no cloud-hypervisor answers.
+  CHECK(has(failure_of([] { cloud_hypervisor_features({{"version", 53}}); }), "of an unknown version"));
+  CHECK(has(failure_of([] { cloud_hypervisor_features({{"version", "99999999999"}}); }), "is too old"));
+  CHECK(has(failure_of([] {
+              cloud_hypervisor_features({{"version", "\x1b[2J" + std::string(1000, 'x')}});
+            }),
+            "cloud-hypervisor  [2J" + std::string(36, 'x') + " is too old"));
 }

@@ -23,6 +23,26 @@ def report(source, event, **properties):
     os.write(Vm.monitor, text.encode() + b"\n\n")
 
 
+def leave_group():
+    """Into the group of a child, which ends with us."""
+    reading, writing = os.pipe()
+    joined, told = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setpgid(0, 0)
+        os.write(told, b"x")
+        os.close(writing)
+        os.read(reading, 1)
+        os._exit(0)
+    os.read(joined, 1)
+    os.setpgid(0, child)
+
+
+def flood():
+    while True:  # faster than anybody reads it
+        os.write(Vm.monitor, b"{}\n\n" * 100_000)
+
+
 def end(code):
     report("vmm", "shutdown")
     os._exit(code)
@@ -35,7 +55,7 @@ class Api(http.server.BaseHTTPRequestHandler):
         pass
 
     def answer(self, status, document=None):
-        body = b"" if document is None else json.dumps(document).encode()
+        body = b"" if document is None else document.encode() if isinstance(document, str) else json.dumps(document).encode()
         self.send_response(status)
         if status != 204:
             self.send_header("Content-Length", str(len(body)))
@@ -70,18 +90,25 @@ class Api(http.server.BaseHTTPRequestHandler):
             os._exit(101)
         if endpoint == "vm.pause" and Vm.script == "cannot-pause":
             return self.answer(500, ["Error from API", "The VM could not be paused"])
+        if endpoint == "vm.pause" and Vm.script == "floods":
+            return self.answer(200, "[" * 500_000 + "]" * 500_000)
+        if endpoint == "vm.pause" and Vm.script == "answers-much":
+            return self.answer(200, '"' + "x" * 10_000_000 + '"')
+        if endpoint == "vm.boot" and Vm.script == "leaves-its-group":
+            leave_group()
         self.answer(204)
+        if endpoint == "vm.boot" and Vm.script == "floods":
+            threading.Thread(target=flood, daemon=True).start()
         if endpoint == "vm.boot":
             report("vm", "booted")
             {"powers-off": lambda: end(0), "panics": lambda: report("guest", "panic"),
              "reboots-panicked": lambda: report("vm", "rebooting"), "reboots": lambda: report("vm", "rebooting"),
+             "reboots-late": lambda: (os.write(Vm.monitor, b"x\n\n" * 10_000), report("vm", "rebooting")),
              "dies": lambda: os._exit(3)}.get(Vm.script, lambda: None)()
         if endpoint == "vm.remove-device" and Vm.script != "keeps-devices":
             report("vm", "device-removed", id=document["id"], bdf="0000:00:08.0")
         if endpoint == "vm.power-button" and Vm.script == "obeys" or endpoint == "vmm.shutdown" and Vm.script == "needs-shutdown":
             end(0)
-
-
 
 
 def main():

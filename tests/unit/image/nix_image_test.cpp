@@ -9,10 +9,14 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <future>
+#include <optional>
 #include <thread>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "launcher/image/build_lock.hpp"
 #include "launcher/image/nix_program.hpp"
 #include "tests/unit/has.hpp"
 #include "tests/unit/image/fake_nix.hpp"
@@ -57,6 +61,11 @@ std::pair<int, int> without_processes(Work work) {
   int status = 0;
   REQUIRE(waitpid(child, &status, 0) == child);
   return WIFSIGNALED(status) ? std::pair(WTERMSIG(status), 0) : std::pair(0, WEXITSTATUS(status));
+}
+
+void make_file(const std::string& path) {
+  make_directories(path.substr(0, path.rfind('/')));
+  write_file_atomic(path, "");
 }
 
 std::size_t links_in(const std::string& directory) {
@@ -177,13 +186,16 @@ TEST_CASE("a root that leads nowhere is built again") {
 
 TEST_CASE("the plan's guest: what this host opens lies in its store, the rest is the guest's") {
   NixImage image{"/cache/nix/roots/k", parse_nix_manifest(some_manifest())};
-  vmspec::NixGuest guest = nix_guest(image, "/host/store");
+  const FakeNix nix;
+  const std::string store = nix.root + "/host/store";
+  for (const char* file : {"/k/bzImage", "/k-dev/vmlinux", "/i/initrd", "/d"}) make_file(store + file);
+  vmspec::NixGuest guest = nix_guest(image, store);
   CHECK(guest.built);
   CHECK(guest.gc_root == "/cache/nix/roots/k");
-  CHECK(guest.kernel_image == "/host/store/k/bzImage");
-  CHECK(guest.kernel_elf == "/host/store/k-dev/vmlinux");
-  CHECK(guest.initrd == "/host/store/i/initrd");
-  CHECK(guest.store == "/host/store");
+  CHECK(guest.kernel_image == store + "/k/bzImage");
+  CHECK(guest.kernel_elf == store + "/k-dev/vmlinux");
+  CHECK(guest.initrd == store + "/i/initrd");
+  CHECK(guest.store == store);
   CHECK(guest.store_disk.empty());
   CHECK(guest.kernel_params == std::vector<std::string>{"console=hvc0", "init=/nix/store/s/init"});
   CHECK(guest.shell == "/nix/store/b/bin/bash");
@@ -191,11 +203,46 @@ TEST_CASE("the plan's guest: what this host opens lies in its store, the rest is
   image.manifest.kernel_params = {"quiet"};
   image.manifest.kernel_elf.reset();
   image.manifest.store_disk = "/nix/store/d";
-  guest = nix_guest(image, "/nix/store");
+  guest = nix_guest(image, store);
   CHECK(guest.kernel_params == std::vector<std::string>{"quiet", "init=/nix/store/s/init"});
   CHECK(guest.kernel_elf.empty());
   CHECK(guest.store.empty());
-  CHECK(guest.store_disk == "/nix/store/d");
+  CHECK(guest.store_disk == store + "/d");
+}
+
+TEST_CASE("a link in the store gives no guest a file from elsewhere") {
+  namespace fs = std::filesystem;
+  const NixImage image{"/cache/nix/roots/k", parse_nix_manifest(some_manifest())};
+  const FakeNix nix;
+  const std::string store = nix.root + "/store";
+  const std::string initrd = store + "/i/initrd";
+  for (const char* file : {"/k/bzImage", "/k-dev/vmlinux", "/j/initrd"}) make_file(store + file);
+  make_file(nix.root + "/secret");
+  make_file(nix.root + "/store-beside/initrd");
+  make_directories(store + "/i");
+  const auto told = [&](const fs::path& target) {
+    fs::remove(initrd);
+    fs::create_symlink(target, initrd);
+    try {
+      nix_guest(image, store);
+    } catch (const Error& error) {
+      return std::string(error.what()) + " | " + error.hint();
+    }
+    return std::string("was taken");
+  };
+  CHECK(told(store + "/j/initrd") == "was taken");
+  CHECK(told("../j/initrd") == "was taken");
+  CHECK(has(told(nix.root + "/secret"), initrd + ", which leads out of the store, to " + nix.root + "/secret"));
+  CHECK(has(told("../../secret"), "leads out of the store"));
+  CHECK(has(told(nix.root + "/store-beside/initrd"), "leads out of the store"));
+  CHECK(has(told("/dev/zero"), "leads out of the store, to /dev/zero"));
+  // A store that was cleaned by hand: Nix would not notice.
+  CHECK(
+      has(told(store + "/gone"), initrd + ", which cannot be found: No such file or directory | `nix-store --verify"));
+  // A store behind a link is the store.
+  fs::create_directory_symlink(store, nix.root + "/link");
+  told(store + "/j/initrd");
+  CHECK(nix_guest(image, nix.root + "/link").initrd == nix.root + "/link/i/initrd");
 }
 
 TEST_CASE("many who ask at once have it built once") {
@@ -207,6 +254,23 @@ TEST_CASE("many who ask at once have it built once") {
   }
   for (std::thread& thread : threads) thread.join();
   for (const std::string& root : roots) CHECK(root == roots.front());
+  CHECK(nix.called() == "flake, build");
+}
+
+TEST_CASE("who waits for somebody else's build is told so") {
+  const FakeNix nix;
+  auto held = std::make_optional(lock_build(nix.cache + "/nix/rust/lock"));
+  std::promise<std::string> first;
+  bool said = false;
+  std::thread building([&] {
+    build_nix_image(some_definition(), nix.cache, {.progress = [&](std::string_view line) {
+                      if (!std::exchange(said, true)) first.set_value(std::string(line));
+                    }});
+  });
+  CHECK(first.get_future().get() == "waiting for whoever builds this already");
+  CHECK(nix.called() == "");
+  held.reset();
+  building.join();
   CHECK(nix.called() == "flake, build");
 }
 

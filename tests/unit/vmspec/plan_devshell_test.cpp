@@ -23,7 +23,7 @@ struct DevShellRun {
   DevShellRun() {
     facts.devshell = DevShell{.built = true,
                               .store = "/nix/store",
-                              .gc_root = "/c/nix/devshells/k/roots/root",
+                              .gc_root = "/c/devshells/k/roots/root",
                               .environment = {{"FOO", "bar"},
                                               {"HOME", "/evil"},
                                               {"NO_PROXY", ""},
@@ -75,7 +75,7 @@ TEST_CASE("a devShell of a host guest: the store, its variables behind ours, its
   CHECK(spec.image.path.find("/nix") == std::string::npos);
   CHECK(env.at("shellHook") == "echo hook");
   CHECK(spec.agent.hook);
-  CHECK(spec.image.devshell_root == "/c/nix/devshells/k/roots/root");
+  CHECK(spec.image.devshell_root == "/c/devshells/k/roots/root");
   CHECK(has_line(spec.notes, "works in the workspace's devShell."));
   const auto guidance = std::find_if(spec.files.begin(), spec.files.end(),
                                      [](const GuestFile& file) { return file.path.ends_with("/AGENTS.md"); });
