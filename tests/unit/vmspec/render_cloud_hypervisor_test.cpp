@@ -86,6 +86,17 @@ TEST_CASE("a cloud-hypervisor guest's memory is shared, its links are a vsock, a
     CHECK_FALSE(body.contains(absent));
 }
 
+TEST_CASE("Landlock leaves what a tap's queues are counted by") {
+  const VmSpec spec = cloud_spec();
+  auto paths = cloud_paths(spec);
+  CHECK(render_vm_create(spec, paths, "", {.landlock = true})["landlock_rules"] ==
+        json::parse(R"([{"path": "/r", "access": "rw"}])"));
+  paths.tap = "av-app";
+  CHECK(render_vm_create(spec, paths, "", {.landlock = true})["landlock_rules"] ==
+        json::parse(R"([{"path": "/r", "access": "rw"},
+                        {"path": "/sys/class/net/av-app/tun_flags", "access": "r"}])"));
+}
+
 TEST_CASE("sockets and shares of a cloud-hypervisor request must be as many") {
   const VmSpec spec = cloud_spec();
   auto paths = cloud_paths(spec);
