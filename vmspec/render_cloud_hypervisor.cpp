@@ -51,6 +51,12 @@ json render_vm_create(const VmSpec& spec, const CloudHypervisorPaths& paths, con
       {"rng", {{"src", "/dev/urandom"}}},
       {"pvpanic", true},
   };
+  // image_type: without it cloud-hypervisor guesses by what the image begins with, and stops doing so (deprecated in
+  // v52); versions that do not know the field guess.
+  if (!spec.image.store_disk.empty()) {
+    body["disks"] =
+        json::array({json::object({{"path", spec.image.store_disk}, {"readonly", true}, {"image_type", "Raw"}})});
+  }
   if (!paths.tap.empty()) body["net"] = json::array({json::object({{"tap", paths.tap}, {"mac", paths.mac}})});
   if (features.landlock) {
     body["landlock_enable"] = true;
