@@ -34,7 +34,8 @@ std::string Firewall::run(const std::string& commands) {
   if (result == 0) return output;
   complaint = complaint.substr(0, complaint.find('\n'));
   throw Error("nftables: " + (complaint.empty() ? "the rules were refused" : complaint),
-              "The kernel needs nf_tables with nft_ct, nft_masq, nft_fib_inet and the bridge family.");
+              "The kernel needs nf_tables with nft_ct, nft_masq, nft_fib_inet, nft_chain_nat and, of the bridge "
+              "family, nft_meta_bridge.");
 }
 
 void Firewall::apply(const json& commands) {
