@@ -32,6 +32,8 @@ std::string render_codex_config(const CodexConfigInput& input) {
       input.interactive ? "save-all" : "none");
   for (const std::string& server : input.mcp_servers) {
     // required: a server slower than a second would silently be missing from the first turn (0.147 and later).
+    // startup_timeout_sec: a server that ends is known at once, so this is for a slow machine alone (30 s were too few
+    // for mcp-nixos where everything is emulated).
     // approve: without it every call is refused unless Codex runs unsandboxed; the host's gateway decides what is
     // allowed.
     out += fmt::format(
@@ -40,7 +42,7 @@ std::string render_codex_config(const CodexConfigInput& input) {
         "command = {}\n"
         "args = {}\n"
         "required = true\n"
-        "startup_timeout_sec = 30\n"
+        "startup_timeout_sec = 120\n"
         "tool_timeout_sec = 60\n"
         "default_tools_approval_mode = \"approve\"\n",
         toml_key(server), toml_string(guest::guest_program), toml_array({"bridge", "mcp/" + server}));

@@ -26,10 +26,6 @@ void Planner::nix_image(const NixGuest& guest) {
     refuse("machine.hypervisor", "this guest of NixOS has no kernel that cloud-hypervisor can boot", "use \"qemu\"",
            ExitCode::cannot_start);
   }
-  if (!qemu && !guest.store_disk.empty()) {
-    refuse("store.share", "cloud-hypervisor cannot be given the store as a disk by this version of agentvm",
-           "use \"host\", or machine.hypervisor = \"qemu\"", ExitCode::agentvm_failed);
-  }
   if (const std::size_t size = kernel_cmdline(spec_).size(); size > max_kernel_cmdline) {
     refuse("guest.modules",
            fmt::format("the kernel's command line would be {} bytes long, and it takes {}", size, max_kernel_cmdline),

@@ -21,6 +21,15 @@ json shares_of(const VmSpec& spec, const CloudHypervisorPaths& paths) {
   return shares;
 }
 
+/// What cloud-hypervisor touches besides the files that the request names, which it allows itself.
+json landlock_rules(const CloudHypervisorPaths& paths) {
+  // Shares added later, and `vsock_socket`_PORT.
+  json rules = json::array({json::object({{"path", paths.directory}, {"access", "rw"}})});
+  // Of a tap it allows itself /dev/net/tun, but not this, which it reads to tell how many queues the tap has.
+  if (!paths.tap.empty()) rules.push_back({{"path", "/sys/class/net/" + paths.tap + "/tun_flags"}, {"access", "r"}});
+  return rules;
+}
+
 }  // namespace
 
 json render_vm_create(const VmSpec& spec, const CloudHypervisorPaths& paths, const std::string& kernel_cmdline,
@@ -42,11 +51,16 @@ json render_vm_create(const VmSpec& spec, const CloudHypervisorPaths& paths, con
       {"rng", {{"src", "/dev/urandom"}}},
       {"pvpanic", true},
   };
+  // image_type: without it cloud-hypervisor guesses by what the image begins with, and stops doing so (deprecated in
+  // v52); versions that do not know the field guess.
+  if (!spec.image.store_disk.empty()) {
+    body["disks"] =
+        json::array({json::object({{"path", spec.image.store_disk}, {"readonly", true}, {"image_type", "Raw"}})});
+  }
   if (!paths.tap.empty()) body["net"] = json::array({json::object({{"tap", paths.tap}, {"mac", paths.mac}})});
   if (features.landlock) {
     body["landlock_enable"] = true;
-    // The files above are allowed by themselves; the directory is for shares added later and for `vsock_socket`_PORT.
-    body["landlock_rules"] = json::array({json::object({{"path", paths.directory}, {"access", "rw"}})});
+    body["landlock_rules"] = landlock_rules(paths);
   }
   return body;
 }

@@ -33,8 +33,10 @@ std::string Firewall::run(const std::string& commands) {
   std::string complaint = nft_ctx_get_error_buffer(context_.get());
   if (result == 0) return output;
   complaint = complaint.substr(0, complaint.find('\n'));
-  throw Error("nftables: " + (complaint.empty() ? "the rules were refused" : complaint),
-              "The kernel needs nf_tables with nft_ct, nft_connlimit, nft_masq, nft_fib_inet and the bridge family.");
+  throw Error(
+      "nftables: " + (complaint.empty() ? "the rules were refused" : complaint),
+      "The kernel needs nf_tables with nft_ct, nft_connlimit, nft_masq, nft_fib_inet, nft_chain_nat and, of the bridge "
+      "family, nft_meta_bridge.");
 }
 
 void Firewall::apply(const json& commands) {

@@ -21,6 +21,7 @@ Each POST to .../responses of a session (header session-id; "" without one) take
   expect_contains      texts that must stand in what is new in the request since the last turn, else the answer is a
                        400 that says what is missing
   expect_not_contains  texts that must not
+  hold                 a FIFO: no event before its writer has closed it, for a test to look around meanwhile
   delay_ms             pause before each event of the answer (0)
   status, body         answer with this status and text instead of a stream
 A request after the last turn is answered with 400.
@@ -37,7 +38,7 @@ import tomllib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 MAX_BODY = 64 << 20
-TURN_KEYS = {"say", "expect_contains", "expect_not_contains", "delay_ms", "status", "body"}
+TURN_KEYS = {"say", "expect_contains", "expect_not_contains", "delay_ms", "hold", "status", "body"}
 
 
 class ScriptError(Exception):
@@ -260,6 +261,10 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
+        self.wfile.flush()
+        if "hold" in turn:
+            with open(turn["hold"], "rb") as file:
+                file.read()
         for name, document in make_events(turn, number):
             time.sleep(turn.get("delay_ms", 0) / 1000)
             event = f"event: {name}\ndata: {json.dumps(document)}\n\n".encode()

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -113,6 +114,19 @@ class ServerTest(unittest.TestCase):
         answer.read()
         self.assertLess(first, 0.35)
         self.assertGreater(time.monotonic() - start, 0.4)
+
+    def test_an_answer_is_held_until_a_fifo_has_been_written(self):
+        with tempfile.TemporaryDirectory() as folder:
+            held = os.path.join(folder, "held")
+            os.mkfifo(held)
+            self.start([{"hold": held, "say": [{"message": "at last"}]}])
+            connection = http.client.HTTPConnection("127.0.0.1", self.server.server_address[1], timeout=20)
+            self.addCleanup(connection.close)
+            connection.request("POST", "/v1/responses", json.dumps({"input": []}))
+            with open(held, "wb"):  # returns when the model reads
+                answer = connection.getresponse()
+                self.assertEqual(select.select([connection.sock], [], [], 0.2)[0], [], "the stream has begun, and that is all")
+            self.assertIn("at last", answer.read().decode())
 
     def test_chunked_requests_are_read_and_recorded_with_their_headers(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -30,6 +30,9 @@ print(json.dumps({{
 
 
 class RealVm(unittest.TestCase):
+    MACHINE = ()  # options that say who runs it
+    MOUNTS = ""  # what else agentvm's own mount namespace needs, as shell commands that end in &&
+
     def setUp(self):
         reason = netd.obstacle() or missing_for_vms()
         if reason:
@@ -46,13 +49,14 @@ class RealVm(unittest.TestCase):
         environment = {**os.environ, "AGENTVM_NETD_DIR": f"{directory}/run", "XDG_RUNTIME_DIR": f"{directory}/r",
                        "XDG_STATE_HOME": f"{directory}/s"}
         os.makedirs(environment["XDG_RUNTIME_DIR"], mode=0o700, exist_ok=True)
-        command = ["unshare", "-m", "sh", "-c", f'mount --bind "{self.world.resolv}" /etc/resolv.conf && exec "$0" "$@"',
-                   program("agentvm"), *words]
+        mounts = f'{self.MOUNTS} mount --bind "{self.world.resolv}" /etc/resolv.conf'
+        command = ["unshare", "-m", "sh", "-c", f'{mounts} && exec "$0" "$@"', program("agentvm"), *words]
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                 env=environment, preexec_fn=self.host.enter, **options)
 
     def run_vm(self, *words, command):
-        return self.agentvm("run", "--name", "app", "--memory", "640MiB", *words, self.workspace, "--command", "--", *command)
+        return self.agentvm("run", *self.MACHINE, "--name", "app", "--memory", "640MiB", *words, self.workspace,
+                            "--command", "--", *command)
 
     def wait_for_nothing(self):
         wait_until(lambda: nothing_left(self.host), 20, "the network to go")

@@ -1,4 +1,5 @@
 # codex_test.py - the real Codex in a guest, a scripted model and the real mcp-nixos on the host.
+import contextlib
 import json
 import os
 import secrets
@@ -25,6 +26,13 @@ def needed(name):
         raise unittest.SkipTest(f"{name} is not here")
 
 
+def opened_for_writing(fifo):
+    """The FIFO's end, None while nobody reads it."""
+    with contextlib.suppress(OSError):
+        return os.fdopen(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK), "wb")
+    return None
+
+
 class Codex(VmTestCase):
     MACHINE = ()  # options that say who runs it
     VMM = "qemu-system"
@@ -44,24 +52,27 @@ class Codex(VmTestCase):
         """Codex looks something up, is refused something, edits the source, runs the test; the key is never in the guest."""
         self.sandbox.write("ws/answer.py", "def answer():\n    return 41\n")
         self.sandbox.write("ws/check.py", "import answer\nassert answer.answer() == 42\nprint('check passed')\n")
+        held = self.sandbox.path("held")
+        os.mkfifo(held)
         turns = [
             {"say": [{"mcp": "nixos", "tool": "nix", "arguments": {"action": "search", "query": "ripgrep", "limit": 3}}]},
             {"say": [{"mcp": "nixos", "tool": "nix", "arguments": {"action": "store", "query": "/etc/passwd"}}]},
-            {"say": [{"exec": "touch waiting; while [ ! -e go-on ]; do sleep 0.1; done; env; cat ~/.codex/config.toml",
-                      "yield_time_ms": 30000}]},
-            {"expect_contains": ["model_provider"], "expect_not_contains": [self.key],
-             "say": [{"exec": "sed -i s/41/42/ answer.py && python3 check.py"}]},
+            {"say": [{"exec": "env; cat ~/.codex/config.toml", "yield_time_ms": 30000}]},
+            # The agent waits for its model's next words meanwhile; a command of its own would be given up after 30 s.
+            {"expect_contains": ["model_provider"], "expect_not_contains": [self.key], "hold": held,
+             "say": [{"exec": "sed -i s/41/42/ answer.py && python3 check.py", "yield_time_ms": 30000}]},
             {"expect_contains": ["check passed"], "say": [{"message": "The answer is 42 now."}]},
         ]
         report_file = self.sandbox.path("report.json")
         with ScriptedModel(self.sandbox, turns, self.key) as model:
             running = self.sandbox.start(*self.run_options(model, "--name", "job", "--report", report_file), "--",
                                          "make", "the", "check", "pass", env={"OPENAI_API_KEY": self.key})
-            wait_until(lambda: os.path.exists(os.path.join(self.sandbox.workspace, "waiting")) or running.process.poll() is not None,
-                       120, "the agent to come to its third turn")
-            if running.process.poll() is None:
+            release = wait_until(lambda: opened_for_writing(held) or running.process.poll() is not None, 120,
+                                 "the agent to come to its fourth turn")
+            if release is not True:
+                self.addCleanup(release.close)
                 self.look_for_the_key(self.sandbox.vm("job").wait_known())
-            self.sandbox.write("ws/go-on")
+                release.close()
             result = running.finish(120)
         self.assertEqual(model.verdict, "", result)
         self.assert_code(result, 0)

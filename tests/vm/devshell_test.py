@@ -65,7 +65,7 @@ class DevShell(harness.VmTestCase):
 
     def shells(self):
         path = self.box.path("cache/agentvm/devshells")
-        return os.listdir(path) if os.path.isdir(path) else []
+        return [name for name in os.listdir(path) if name != "fetched"] if os.path.isdir(path) else []
 
     def test_built_by_the_first_run_and_entered_by_each(self):
         workspace = self.box.flake("app", flake(), [TOOL])
@@ -218,7 +218,7 @@ class OrdinaryUsersDevShell(unittest.TestCase):
         self.assertEqual((run.code, run.stdout), (7, SEEN), run)
         self.assertFalse(os.path.exists(box.path("home/mark")), "its builder wrote into the caller's home")
         box.assert_nothing_left()
-        shutil.rmtree(box.path("cache/agentvm/nix"))
+        shutil.rmtree(box.path("cache/agentvm/devshells"))
 
 
 if __name__ == "__main__":

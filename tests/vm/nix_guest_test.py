@@ -35,11 +35,16 @@ def missing_for_strace():
 
 
 class NixGuest(VmTestCase):
+    MACHINE = ()  # options that say who runs it
+
     def setUp(self):
         if not INIT:
             self.skipTest("AGENTVM_TEST_NIX_INIT is not set: the initramfs' program is the build's")
         self.box = self.enterContext(harness.Sandbox())
         self.nix = NixWorld(self.box)
+
+    def run_nix(self, *options, **how):
+        return self.nix.run(*self.MACHINE, *options, **how)
 
     def look(self, run, name):
         """What a run of LOOK must have shown."""
@@ -60,23 +65,23 @@ class NixGuest(VmTestCase):
         return lines[2]
 
     def test_built_by_the_first_run_and_booted_by_the_next(self):
-        first = self.nix.run("--guest", "nix", command=("sh", "-c", LOOK))
+        first = self.run_nix("--guest", "nix", command=("sh", "-c", LOOK))
         one = self.look(first, "first")
         self.assertIn("building the system", first.stderr)
         self.assertEqual(self.nix.calls(), ["flake", "build"])
-        second = self.nix.run("--guest", "auto", command=("sh", "-c", LOOK))
+        second = self.run_nix("--guest", "auto", command=("sh", "-c", LOOK))
         self.assertNotEqual(self.look(second, "second"), one)
         self.assertEqual(self.nix.calls(), [], "what is built is found without Nix")
 
     def test_a_workspace_that_the_machine_mounts_itself(self):
         self.nix.serve_manifest(params=("test.workspace=mounted",))
-        self.look(self.nix.run("--guest", "nix", command=("sh", "-c", LOOK)), "mounted")
+        self.look(self.run_nix("--guest", "nix", command=("sh", "-c", LOOK)), "mounted")
 
     def test_the_store_as_a_disk(self):
         self.nix.make_disk()
         self.nix.serve_manifest(disk=True)
         script = LOOK.replace("id\n", "grep -q '/dev/vda /nix/store ext4 ro,' /proc/mounts && id\n", 1)
-        self.look(self.nix.run("--guest", "nix", "--set", "store.share=closure", command=("sh", "-c", script)), "disk")
+        self.look(self.run_nix("--guest", "nix", "--set", "store.share=closure", command=("sh", "-c", script)), "disk")
 
     def test_codex_of_the_host_works_in_it(self):
         codex = next((item for item in harness.doctor_items() if item["what"] == "codex"), None)
@@ -86,8 +91,8 @@ class NixGuest(VmTestCase):
         turns = [{"say": [{"exec": "id -un; pwd; cat ~/.codex/AGENTS.md; echo 42 >answer"}]},
                  {"expect_contains": ["agent", "/workspace", "The system is NixOS"], "say": [{"message": "It is NixOS."}]}]
         with ScriptedModel(self.box, turns, key) as model:
-            run = self.box.run(*harness.small("--guest", "nix", "--memory", "1GiB", "--set", "agent.package=host",
-                                              "--upstream", model.upstream),
+            run = self.box.run(*harness.small(*self.MACHINE, "--guest", "nix", "--memory", "1GiB",
+                                              "--set", "agent.package=host", "--upstream", model.upstream),
                                self.box.workspace, "--", "look around",
                                env={**self.nix.env, "AGENTVM_CODEX": codex["found"].split(", version")[0], "OPENAI_API_KEY": key}, limit=180)
         self.assertEqual(model.verdict, "", run)
@@ -98,7 +103,7 @@ class NixGuest(VmTestCase):
         self.box.assert_nothing_left()
 
     def test_gc_keeps_what_a_living_vm_was_booted_from(self):
-        kept = self.nix.run("--guest", "nix", "--name", "kept", "-d", "--keep")
+        kept = self.run_nix("--guest", "nix", "--name", "kept", "-d", "--keep")
         self.assert_code(kept, 0)
         roots = self.nix.roots()
         self.assertEqual(len(roots), 1)

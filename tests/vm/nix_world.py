@@ -29,7 +29,7 @@ esac
 """
 
 PROGRAMS = ("sh", "cat", "chmod", "chown", "env", "grep", "id", "mkdir", "mount", "sleep", "true")
-DRIVERS = ("virtio_pci", "virtio_console", "virtiofs", "virtio_blk", "ext4")
+DRIVERS = ("virtio_pci", "virtio_console", "vmw_vsock_virtio_transport", "virtiofs", "virtio_blk", "ext4")
 STORE = "/nix/store"
 
 
@@ -114,7 +114,8 @@ class NixWorld:
         """What the next build makes."""
         self.sandbox.write("nix/manifest.json", json.dumps({
             "version": 1, "name": "small", "system": "x86_64-linux",
-            "kernel": {"elf": None, "image": f"{STORE}/kernel", "version": self.kernel["kernel_version"]},
+            # In the ELF file's place: cloud-hypervisor boots a bzImage as well.
+            "kernel": {"elf": f"{STORE}/kernel", "image": f"{STORE}/kernel", "version": self.kernel["kernel_version"]},
             "initrd": f"{STORE}/initrd", "kernel_params": ["console=hvc0", f"init={STORE}/system/init", *params],
             "init": f"{STORE}/system/init",
             "store": {"kind": "disk" if disk else "share", "disk": f"{STORE}/disk" if disk else None, "writable": False},

@@ -32,6 +32,8 @@ def give_tools(sandbox):
 
 
 class OrdinaryUser(unittest.TestCase):
+    MACHINE = ()  # options that say who runs it
+
     @classmethod
     def setUpClass(cls):
         if os.getuid() != 0:
@@ -43,7 +45,7 @@ class OrdinaryUser(unittest.TestCase):
         give_tools(cls.sandbox)
 
     def test_run(self):
-        run = self.sandbox.run(*harness.small(), self.sandbox.workspace, "--command", "--", "sh", "-c",
+        run = self.sandbox.run(*harness.small(*self.MACHINE), self.sandbox.workspace, "--command", "--", "sh", "-c",
                                "id; sudo -n id -u; echo a > agent; sudo -n sh -c 'echo r > root'; "
                                "sudo -n mknod device c 1 5; sudo -n chown 0 root; echo err >&2; exit 7")
         self.assertEqual(run.code, 7, run)
@@ -56,8 +58,8 @@ class OrdinaryUser(unittest.TestCase):
         self.sandbox.assert_nothing_left()
 
     def test_kill_of_the_supervisor(self):
-        running = self.sandbox.start(*harness.small("--name", "gone", "--json"), self.sandbox.workspace, "--command", "--",
-                                     "sleep", "600")
+        running = self.sandbox.start(*harness.small(*self.MACHINE, "--name", "gone", "--json"), self.sandbox.workspace,
+                                     "--command", "--", "sleep", "600")
         running.wait_event("agent-started")
         vm = self.sandbox.vm("gone").wait_known()
         vm.wait_for("agentvm-supervisor").kill()
@@ -65,8 +67,8 @@ class OrdinaryUser(unittest.TestCase):
         self.sandbox.assert_nothing_left(vm, gc=True)
 
     def test_exec_in_a_detached_vm(self):
-        run = self.sandbox.run(*harness.small("--name", "stays", "--detach"), self.sandbox.workspace, "--command", "--",
-                               "sleep", "600")
+        run = self.sandbox.run(*harness.small(*self.MACHINE, "--name", "stays", "--detach"), self.sandbox.workspace,
+                               "--command", "--", "sleep", "600")
         self.assertEqual(run.code, 0, run)
         self.assertEqual(self.sandbox.run("exec", "stays", "--", "cat", input=b"through").out, b"through")
         self.assertEqual(self.sandbox.run("destroy", "stays").code, 0)

@@ -144,7 +144,7 @@ TEST_CASE("what a nix guest's kernel is told") {
   CHECK(has_line(run.lines, "the kernel's command line would be"));
 }
 
-TEST_CASE("cloud-hypervisor boots the ELF kernel, over vsock, and takes the store as a share only") {
+TEST_CASE("cloud-hypervisor boots the ELF kernel, over vsock, with the store as a share or as a disk") {
   NixRun run;
   run.facts.kvm = true;
   run.facts.programs["cloud-hypervisor"] = "/usr/bin/cloud-hypervisor";
@@ -158,9 +158,11 @@ TEST_CASE("cloud-hypervisor boots the ELF kernel, over vsock, and takes the stor
   CHECK(has_line(run.lines, "no kernel that cloud-hypervisor can boot"));
   run.facts.nix_guest = some_nix_guest();
   run.facts.nix_guest->store_disk = "/nix/store/d";
-  run.plan();
-  REQUIRE(run.lines.size() == 1);
-  CHECK(has_line(run.lines, "store.share"));
+  run.facts.nix_guest->store.clear();
+  const VmSpec disk = run.plan("store.share = \"closure\"\n");
+  for (const std::string& problem : run.lines) FAIL_CHECK(problem);
+  CHECK(disk.image.store_disk == "/nix/store/d");
+  CHECK(disk.shares.size() == 1);
 }
 
 TEST_CASE("before it is built, a plan is checked with what the profile tells") {

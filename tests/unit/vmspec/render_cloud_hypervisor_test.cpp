@@ -42,6 +42,7 @@ std::string unknown(const json& table, const json& type, const json& value, cons
   if (type == "string") return value.is_string() ? "" : path + " is no string";
   if (type == "integer") return value.is_number_unsigned() ? "" : path + " is no whole number";
   if (type == "boolean") return value.is_boolean() ? "" : path + " is neither true nor false";
+  if (type == "ImageType") return value == "Raw" ? "" : path + " is no image type";
   if (type == "ConsoleMode") return value == "File" || value == "Off" ? "" : path + " is no console mode";
   const json& fields = table.at(type.get<std::string>());
   if (!value.is_object()) return path + " is no object";
@@ -56,7 +57,8 @@ std::string unknown(const json& table, const json& type, const json& value, cons
 
 TEST_CASE("requests to cloud-hypervisor have its names and types") {
   const json table = json::parse(testing::data_file("cloud-hypervisor-fields.json"));
-  const VmSpec spec = cloud_spec();
+  VmSpec spec = cloud_spec();
+  spec.image.store_disk = "/nix/store/d";
   auto paths = cloud_paths(spec);
   paths.tap = "av-app";
   paths.mac = "02:00:00:00:00:01";
@@ -84,6 +86,25 @@ TEST_CASE("a cloud-hypervisor guest's memory is shared, its links are a vsock, a
   CHECK(test::has(body["payload"]["cmdline"].get<std::string>(), "agentvm.transport=vsock "));
   for (const char* absent : {"landlock_enable", "landlock_rules", "net", "disks", "devices", "tpm"})
     CHECK_FALSE(body.contains(absent));
+}
+
+TEST_CASE("the store's disk is read-only, and raw whatever it begins with") {
+  VmSpec spec = cloud_spec();
+  spec.image.store_disk = "/nix/store/d";
+  const json body = render_vm_create(spec, cloud_paths(spec), kernel_cmdline(spec), {.landlock = true});
+  CHECK(body["disks"] == json::parse(R"([{"path": "/nix/store/d", "readonly": true, "image_type": "Raw"}])"));
+  CHECK(body["landlock_rules"].size() == 1);  // cloud-hypervisor allows itself the files of its disks
+}
+
+TEST_CASE("Landlock leaves what a tap's queues are counted by") {
+  const VmSpec spec = cloud_spec();
+  auto paths = cloud_paths(spec);
+  CHECK(render_vm_create(spec, paths, "", {.landlock = true})["landlock_rules"] ==
+        json::parse(R"([{"path": "/r", "access": "rw"}])"));
+  paths.tap = "av-app";
+  CHECK(render_vm_create(spec, paths, "", {.landlock = true})["landlock_rules"] ==
+        json::parse(R"([{"path": "/r", "access": "rw"},
+                        {"path": "/sys/class/net/av-app/tun_flags", "access": "r"}])"));
 }
 
 TEST_CASE("sockets and shares of a cloud-hypervisor request must be as many") {
