@@ -141,7 +141,7 @@ void NixProgram::run(const std::string& what, const std::vector<std::string>& ar
   if (!log || pipe2(ends, O_CLOEXEC) < 0) throw system_error(errno, "running nix");
   const UniqueFd words(ends[0]);
   UniqueFd writer(ends[1]);
-  SpawnOptions options{.program = program_, .stderr_fd = writer.get()};
+  SpawnOptions options{.program = program_, .stderr_fd = writer.get(), .death_signal = SIGTERM};
   options.args = {"--extra-experimental-features", "nix-command flakes"};
   options.args.insert(options.args.end(), arguments.begin(), arguments.end());
   const Interruption interruption;
