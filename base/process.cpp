@@ -51,6 +51,7 @@ struct ChildPlan {
   std::vector<int> inherit;  // sorted
   bool new_session;
   bool die_with_parent;
+  int death_signal;
   sock_fprog seccomp;  // len 0: none
   pid_t parent;
   int error_fd;
@@ -69,7 +70,7 @@ void close_range_or_fail(unsigned first, unsigned last) noexcept {
 [[noreturn]] void run_child(const ChildPlan& plan) noexcept {
   if (plan.new_session ? setsid() < 0 : setpgid(0, 0) < 0) fail_child(plan.error_fd);
   if (plan.die_with_parent) {
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) fail_child(plan.error_fd);
+    if (prctl(PR_SET_PDEATHSIG, plan.death_signal) < 0) fail_child(plan.error_fd);
     if (getppid() != plan.parent) _exit(127);  // the parent died before the request took effect
   }
   // dup2 onto 0..2 must not overwrite a source that is still needed, so sources below 3 move up first.
@@ -231,6 +232,7 @@ ChildProcess spawn(const SpawnOptions& options) {
                  options.inherit,
                  options.new_session,
                  options.die_with_parent,
+                 options.death_signal,
                  {static_cast<unsigned short>(filter.size()), filter.data()},
                  getpid(),
                  error_write.get()};

@@ -1,6 +1,7 @@
 // process.hpp - starts programs and owns the children.
 #pragma once
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include <chrono>
@@ -28,7 +29,8 @@ struct SpawnOptions {
   /// A seccomp program (an array of struct sock_filter, as seccomp_export_bpf writes it) put on the child before exec,
   /// with no_new_privs; borrowed. Empty: none.
   std::string_view seccomp_filter = {};
-  bool die_with_parent = true;  ///< PR_SET_PDEATHSIG SIGKILL: bound to the *thread* that spawns
+  bool die_with_parent = true;  ///< PR_SET_PDEATHSIG: bound to the *thread* that spawns
+  int death_signal = SIGKILL;   ///< what it sends; SIGTERM for a program with children that only it can end
 };
 
 /// How a process ended: an exit code, or the signal that killed it.

@@ -164,6 +164,7 @@ void run_as_nix(const std::string& what, SpawnOptions process, const std::string
   const UniqueFd words(ends[0]);
   UniqueFd writer(ends[1]);
   process.stderr_fd = writer.get();
+  process.death_signal = SIGTERM;
   const Interruption interruption;
   ChildProcess child = spawn(process);
   writer.reset();

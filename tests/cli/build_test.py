@@ -113,6 +113,18 @@ class Build(unittest.TestCase):
         self.behave("")
         self.assertEqual(self.build("--profile", "rust").code, 0, "nobody holds the lock")
 
+    def test_kill_9_lets_nix_end_what_it_started(self):
+        pids = self.sandbox.path("pids")
+        # As nix does to its builders, which are in sessions of their own.
+        self.behave(f"case $1 in build) setsid sleep 1000 & trap \"kill $!; exit 1\" TERM; echo $! $$ >{pids}; echo begun >&2; wait;; esac")
+        with subprocess.Popen([harness.program("agentvm"), "build", "--profile", "rust"], env={**self.sandbox.env, **self.env},
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as building:
+            self.assertTrue(any("begun" in line for line in building.stderr))
+            building.kill()
+        with open(pids, encoding="ascii") as file:
+            started = file.read().split()
+        wait_until(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in started), 10, f"the end of {started}")
+
     def test_what_nohup_ignores_ends_no_build(self):
         self.behave("case $1 in build) kill -HUP $PPID; echo 'still here' >&2;; esac")
         with subprocess.Popen([harness.program("agentvm"), "build", "--profile", "rust"], env={**self.sandbox.env, **self.env},

@@ -25,7 +25,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 INIT = os.environ.get("AGENTVM_TEST_NESTED_INIT", "")
 BOOT_MODULES = ("virtio_pci", "virtio_console", "virtiofs", "overlay")
 # KVM, and what agentvm-netd's network takes: nothing is loaded by itself in there, /lib/modules being another kernel's.
-MODULES = ("kvm-amd", "tun", "bridge", "veth", "nf_tables", "nft_ct", "nft_fib_inet", "nft_masq", "nft_chain_nat",
+MODULES = ("kvm-amd", "tun", "bridge", "veth", "nf_tables", "nft_ct", "nft_connlimit", "nft_fib_inet", "nft_masq", "nft_chain_nat",
            "nft_meta_bridge", "nf_conntrack_netlink")
 CMDLINE = "console=ttyS0 quiet panic=-1 mitigations=off cryptomgr.notests random.trust_cpu=on 8250.nr_uarts=1"
 PR_SET_PDEATHSIG = 1

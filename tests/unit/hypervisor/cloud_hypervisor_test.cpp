@@ -144,12 +144,9 @@ TEST_CASE("cloud-hypervisor: one that left its process group is killed too") {
 }
 
 TEST_CASE("cloud-hypervisor: how a VM ended") {
-  const std::pair<const char*, End> endings[] = {{"powers-off", End::powered_off},
-                                                 {"reboots", End::powered_off},
-                                                 {"reboots-late", End::powered_off},
-                                                 {"reboots-panicked", End::crashed},
-                                                 {"panics", End::crashed},
-                                                 {"dies", End::vmm_died}};
+  const std::pair<const char*, End> endings[] = {{"powers-off", End::powered_off},   {"reboots", End::powered_off},
+                                                 {"reboots-late", End::powered_off}, {"reboots-panicked", End::crashed},
+                                                 {"panics", End::crashed},           {"dies", End::vmm_died}};
   for (const auto& ending : endings) {
     CAPTURE(ending.first);
     ScriptedVm one(ending.first);
