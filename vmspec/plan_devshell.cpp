@@ -10,10 +10,19 @@ namespace {
 /// all.
 constexpr char locale_variable[] = "LANG";
 
+/// A hook that ends the shell, or becomes another (`exec zsh` is what people have in theirs), would end the run as if
+/// the agent had worked.
+constexpr char entering_script[] = R"(exec() { echo "agentvm: the devShell's hook calls exec, which is left out" >&2; }
+trap 'echo "agentvm: the devShell'\''s hook ended before the agent was started" >&2; exit 125' EXIT
+eval "$shellHook" >&2 </dev/null
+trap - EXIT
+unset -f exec
+exec "$@")";
+
 }  // namespace
 
 std::vector<std::string> entering_devshell(const std::vector<std::string>& argv) {
-  std::vector<std::string> out = {"bash", "-c", R"(eval "$shellHook" >&2 </dev/null; exec "$@")", "devshell"};
+  std::vector<std::string> out = {"bash", "-c", entering_script, "devshell"};
   out.insert(out.end(), argv.begin(), argv.end());
   return out;
 }

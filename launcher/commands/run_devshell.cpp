@@ -1,6 +1,7 @@
 // run_devshell.cpp - decides whether a run can have the workspace's devShell, and has it built.
 #include "launcher/commands/run_devshell.hpp"
 
+#include "base/error.hpp"
 #include "base/process.hpp"
 #include "launcher/devshell/devshell.hpp"
 #include "launcher/devshell/flake_files.hpp"
@@ -14,7 +15,12 @@ void look_for_devshell(const std::string& workspace, const state::Roots& roots, 
                               "use guest.devshell = false, or begin one with `nix flake init`"};
     return;
   }
-  facts.devshell = devshell::find_devshell(workspace, roots.cache);
+  try {
+    facts.devshell = devshell::find_devshell(workspace, roots.cache);
+  } catch (const Error& error) {
+    facts.devshell_refusal = {error.what(), error.hint()};
+    return;
+  }
   if (facts.devshell && !again) return;
   facts.devshell.reset();
   if (!find_program("nix")) {

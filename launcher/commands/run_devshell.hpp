@@ -11,7 +11,7 @@
 namespace agentvm::commands {
 
 /// Fills in facts.devshell, or why there can be none; facts.programs are there already. `again`: one that is built
-/// shall be built anew. Starts no process. Throws Error when what was built cannot be read.
+/// shall be built anew. Starts no process.
 void look_for_devshell(const std::string& workspace, const state::Roots& roots, vmspec::HostFacts& facts,
                        bool again = false);
 

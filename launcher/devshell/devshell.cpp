@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
+#include <cstdlib>
 #include <ctime>
 #include <nlohmann/json.hpp>
 
@@ -15,12 +17,15 @@
 #include "base/process.hpp"
 #include "base/unique_fd.hpp"
 #include "launcher/devshell/dev_env.hpp"
+#include "launcher/devshell/flake_copy.hpp"
 #include "launcher/devshell/flake_files.hpp"
 #include "launcher/devshell/nix_sandbox.hpp"
 #include "launcher/host/path_facts.hpp"
 #include "launcher/image/build_lock.hpp"
+#include "launcher/image/interruption.hpp"
 #include "launcher/image/nix_image.hpp"
 #include "launcher/image/nix_program.hpp"
+#include "launcher/state/vm_directory.hpp"
 
 namespace agentvm::devshell {
 
@@ -32,12 +37,10 @@ constexpr int shell_version = 1;
 
 /// Where everything of one devShell lies.
 struct Places {
-  Places(const std::string& workspace, const std::string& cache_dir)
-      : own(all_of(cache_dir) + "/" + flake_key(workspace)), fetched(fetched_of(cache_dir)) {}
+  Places(const std::string& key, const std::string& cache_dir) : own(all_of(cache_dir) + "/" + key) {}
   static std::string all_of(const std::string& cache_dir) { return cache_dir + "/devshells"; }
-  static std::string fetched_of(const std::string& cache_dir) { return cache_dir + "/devshells/fetched"; }
+  static std::string fetched_of(const std::string& cache_dir) { return all_of(cache_dir) + "/fetched"; }
   std::string own;
-  std::string fetched;
   std::string roots() const { return own + "/roots"; }
   std::string root() const { return roots() + "/root"; }
   std::string shell() const { return own + "/shell.json"; }
@@ -54,17 +57,17 @@ std::string rendered(const DevEnv& env) {
       .dump();
 }
 
-/// Our own text, but of strings that the workspace chose.
-vmspec::DevShell read_shell(const std::string& text, const Places& places) {
+/// Our own text, but of strings that the workspace chose. nullopt: another version's, or damaged.
+std::optional<vmspec::DevShell> read_shell(const std::string& text, const Places& places) {
   const Json json = Json::parse(text, nullptr, false);
   vmspec::DevShell shell;
   try {
-    if (json.at("version") != shell_version) throw Error("it is of another version");
+    if (json.at("version") != shell_version) return std::nullopt;
     json.at("environment").get_to(shell.environment);
     json.at("path").get_to(shell.path);
     json.at("hook").get_to(shell.hook);
-  } catch (const std::exception& error) {
-    throw Error(places.shell() + " cannot be read: " + error.what(), "Remove " + places.own + ".");
+  } catch (const Json::exception&) {
+    return std::nullopt;
   }
   shell.built = true;
   shell.store = image::nix_store();
@@ -98,71 +101,97 @@ std::string read_back(int fd) {
   return text;
 }
 
-std::string ask_nix(const std::string& what, const NixSandbox& sandbox, const std::string& log,
+std::string ask_nix(const std::string& what, const NixSandbox& sandbox, const std::string& uuid, const std::string& log,
                     const DevShellBuildOptions& options) {
-  const UniqueFd workspace_config = memory_file("config", plain_git_config);
-  const UniqueFd system_config = memory_file("gitconfig", system_git_config);
+  std::map<std::string, std::string> environment = nix_sandbox_environment(sandbox);
+  environment[state::instance_variable] = uuid;
+  const UniqueFd settings = memory_file("nix.conf", sandbox.settings);
   const UniqueFd answer = memory_file("answer", "");
-  image::run_as_nix(what,
-                    {.program = options.bubblewrap,
-                     .args = nix_sandbox_arguments(sandbox, {workspace_config.get(), system_config.get()}),
-                     .environment = nix_sandbox_environment(sandbox),
-                     .directory = "/",
-                     .stdout_fd = answer.get(),
-                     .inherit = {workspace_config.get(), system_config.get()}},
-                    log, options.progress);
+  try {
+    image::run_as_nix(what,
+                      {.program = options.bubblewrap,
+                       .args = nix_sandbox_arguments(sandbox, settings.get()),
+                       .environment = std::move(environment),
+                       .directory = "/",
+                       .stdout_fd = answer.get(),
+                       .inherit = {settings.get()}},
+                      log, options.progress);
+  } catch (const Error& error) {
+    const std::string_view words = error.what();
+    if (words.find("'git'") == std::string_view::npos && words.find("'hg'") == std::string_view::npos) throw;
+    throw Error(error.what(),
+                "A devShell's inputs are fetched without Git and Mercurial: use github:, gitlab:, sourcehut: or an "
+                "archive. All that Nix said: " +
+                    log);
+  }
   return read_back(answer.get());
+}
+
+/// The links that earlier builds have left; each would keep its packages.
+void forget_older_roots(const Places& places) {
+  std::string newest(PATH_MAX, '\0');
+  const ssize_t size = readlink(places.root().c_str(), newest.data(), newest.size());
+  newest.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
+  for (const std::string& name : host::sorted_entries(places.roots())) {
+    if (name != "root" && name != newest) unlink((places.roots() + "/" + name).c_str());
+  }
 }
 
 }  // namespace
 
 std::optional<vmspec::DevShell> find_devshell(const std::string& workspace, const std::string& cache_dir) {
-  return find(Places(workspace, cache_dir));
+  return find(Places(flake_key(workspace, workspace, flake_files(workspace)), cache_dir));
 }
 
 vmspec::DevShell build_devshell(const std::string& workspace, const std::string& cache_dir,
                                 const DevShellBuildOptions& options) {
-  const Places places(workspace, cache_dir);
-  if (!options.again) {
-    if (auto found = find(places)) return *std::move(found);
-  }
+  remove_dead_copies(Places::all_of(cache_dir), false);
+  // Destroyed last: Ctrl-C ends us only when the copy is gone.
+  std::optional<image::Interruption> interruption;
+  const FlakeCopy copy(workspace, Places::all_of(cache_dir));
+  const Places places(copy.key(), cache_dir);
   const std::string lock = places.own + "/lock";
   if (options.progress && FileLock::is_held(lock)) options.progress("waiting for whoever builds this already");
   const FileLock held = image::lock_build(lock);
-  // Another process may have been faster.
   if (!options.again) {
     if (auto found = find(places)) return *std::move(found);
   }
-  make_directories(places.roots());
-  make_directories(places.fetched);
+  interruption.emplace();
+  NixSandbox sandbox = inspect_nix_sandbox();
+  sandbox.flake = copy.place();
+  sandbox.fetched = Places::fetched_of(cache_dir);
+  sandbox.roots = places.roots();
+  sandbox.refresh = options.again;
+  make_directories(sandbox.fetched);
+  make_directories(sandbox.roots);
   write_file_atomic(places.log(), "");
   const std::string what = "the devShell of " + workspace + " could not be built";
-  const NixSandbox sandbox = inspect_nix_sandbox(workspace, places.fetched, places.roots());
-  const std::string answer = ask_nix(what, sandbox, places.log(), options);
+  const std::string answer = ask_nix(what, sandbox, copy.uuid(), places.log(), options);
   std::string text;
   try {
     text = rendered(parse_dev_env(answer));
   } catch (const Error& error) {
     throw error.wrap(what);
   }
-  if (!leads_somewhere(places.root()))
-    throw Error(what + ": there is no " + places.root(), "All that Nix said: " + places.log());
   write_file_atomic(places.shell(), text);
-  return read_shell(text, places);
+  auto built = find(places);
+  if (!built) throw Error(what + ": there is no " + places.root(), "All that Nix said: " + places.log());
+  forget_older_roots(places);
+  return *std::move(built);
 }
 
 std::vector<std::string> prune_devshells(const std::string& cache_dir, std::chrono::hours age, bool dry_run,
                                          const std::set<std::string>& used) {
   const std::string all = Places::all_of(cache_dir);
   const std::time_t oldest = std::time(nullptr) - std::chrono::duration_cast<std::chrono::seconds>(age).count();
-  std::vector<std::string> removed;
+  std::vector<std::string> removed = remove_dead_copies(all, dry_run);
   bool any_left = false;
   const auto remove = [&](const std::string& path) {
     if (dry_run || remove_tree(path).empty()) removed.push_back(path);
   };
   for (const std::string& key : host::sorted_entries(all)) {
     const std::string own = all + "/" + key;
-    if (own == Places::fetched_of(cache_dir)) continue;
+    if (own == Places::fetched_of(cache_dir) || key.starts_with(unfinished)) continue;
     const std::string root = own + "/roots/root";
     struct stat info {};
     // One that failed has a log, which somebody may want to read.

@@ -6,7 +6,8 @@
 // CACHE/devshells/KEY/lock         held by whoever builds
 // CACHE/devshells/fetched          what was fetched for any of them
 //
-// KEY is flake_key(): so a lookup reads a few files of the workspace and starts no process.
+// KEY is flake_key(): so a lookup reads a few files of the workspace and starts no process. A build copies the flake
+// first (CACHE/devshells/unfinished.*), and its key is that of the copy: what is stored under a key was made of it.
 #pragma once
 
 #include <chrono>
@@ -21,8 +22,8 @@
 
 namespace agentvm::devshell {
 
-/// What has been built of this workspace as it is, if anything. Notes that it was used. Throws Error when what is there
-/// cannot be read. Paths are absolute, links resolved.
+/// What has been built of this workspace as it is, if anything. Notes that it was used. Throws Error as flake_files.
+/// Paths are absolute, links resolved.
 std::optional<vmspec::DevShell> find_devshell(const std::string& workspace, const std::string& cache_dir);
 
 struct DevShellBuildOptions {

@@ -1,17 +1,20 @@
-// flake_files.cpp - walks a workspace for what its devShell is made of.
+// flake_files.cpp - lists and reads a flake's files.
 #include "launcher/devshell/flake_files.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <climits>
-#include <cstddef>
+#include <cerrno>
 #include <string_view>
 
-#include "base/unique_fd.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "launcher/devshell/beneath.hpp"
+#include "launcher/devshell/git_index.hpp"
 #include "launcher/host/path_facts.hpp"
 #include "launcher/image/fingerprint.hpp"
 
@@ -20,94 +23,106 @@ namespace agentvm::devshell {
 namespace {
 
 /// Part of every key: raised when the same files would be built in another way.
-constexpr char build_version[] = "agentvm devshell 1";
-constexpr std::size_t most_entries = 20'000;
-constexpr unsigned deepest = 8;
-constexpr std::size_t most_bytes = std::size_t{1} << 20;
+constexpr char build_version[] = "agentvm devshell 2";
+constexpr unsigned deepest = 64;
+constexpr std::size_t most_bytes_of_one = std::size_t{1} << 20;
+constexpr std::size_t most_bytes_of_key = std::size_t{32} << 20;
 
-bool counts(std::string_view name) {
+/// Whether a change of it makes another devShell.
+bool counts(std::string_view path) {
   static constexpr std::array<std::string_view, 4> names = {"flake.lock", "rust-toolchain", "rust-toolchain.toml",
                                                             "devshell.toml"};
+  const std::string_view name = path.substr(path.rfind('/') + 1);
   return name.ends_with(".nix") || std::find(names.begin(), names.end(), name) != names.end();
 }
 
 bool is_passed_over(std::string_view directory) {
-  return directory.starts_with('.') || directory == "node_modules" || directory == "target";
+  return directory == ".git" || directory == ".direnv" || directory == "node_modules" || directory == "target";
 }
 
-/// A regular file's text, a link's target, and of anything else nothing: a FIFO would be waited for.
-std::string content(const std::string& path) {
-  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
-  std::string text;
-  if (!fd) {
-    text.resize(PATH_MAX);
-    const ssize_t size = readlink(path.c_str(), text.data(), text.size());
-    text.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
-    return text;
-  }
-  struct stat info {};
-  if (fstat(fd.get(), &info) < 0 || !S_ISREG(info.st_mode)) return text;
-  text.resize(most_bytes);
-  std::size_t size = 0;
-  ssize_t got = 0;
-  while (size < text.size() && (got = read(fd.get(), text.data() + size, text.size() - size)) > 0) {
-    size += static_cast<std::size_t>(got);
-  }
-  text.resize(size);
-  return text;
+Error too_many(const std::string& workspace) {
+  return Error(fmt::format("the workspace {} has more than {} files to take a devShell from", workspace, most_files),
+               "In a Git repository only what it tracks is taken: `git init && git add flake.nix`.");
 }
 
+/// All files, where there is no repository.
 class Walk {
  public:
-  explicit Walk(image::Fingerprint& fingerprint) : fingerprint_(fingerprint) {}
+  explicit Walk(const std::string& workspace) : workspace_(workspace) { directory("", 0); }
+  std::vector<std::string> files() && { return std::move(files_); }
 
-  void directory(const std::string& path, unsigned depth) {
-    for (const std::string& name : host::sorted_entries(path)) {
-      if (++entries_ > most_entries) return;
-      const std::string entry = path + "/" + name;
-      if (counts(name)) {
-        fingerprint_.line(entry);
-        fingerprint_.line(content(entry));
-        continue;
-      }
+ private:
+  void directory(const std::string& below, unsigned depth) {
+    for (const std::string& name : host::sorted_entries(workspace_ + "/" + below)) {
       struct stat info {};
-      if (depth < deepest && !is_passed_over(name) && lstat(entry.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) {
-        directory(entry, depth + 1);
+      const std::string path = below + name;
+      if (lstat((workspace_ + "/" + path).c_str(), &info) < 0) continue;
+      if (++seen_ > most_files) throw too_many(workspace_);
+      if (S_ISDIR(info.st_mode)) {
+        if (depth < deepest && !is_passed_over(name)) directory(path + "/", depth + 1);
+      } else if (S_ISREG(info.st_mode) || S_ISLNK(info.st_mode)) {
+        files_.push_back(path);
       }
     }
   }
 
- private:
-  image::Fingerprint& fingerprint_;
-  std::size_t entries_ = 0;
+  const std::string& workspace_;
+  std::size_t seen_ = 0;
+  std::vector<std::string> files_;
 };
 
 }  // namespace
 
 bool has_flake(const std::string& workspace) {
   struct stat info {};
-  return stat((workspace + "/flake.nix").c_str(), &info) == 0 && S_ISREG(info.st_mode);
+  return lstat((workspace + "/flake.nix").c_str(), &info) == 0 && S_ISREG(info.st_mode);
 }
 
-bool has_own_git(const std::string& workspace) {
+std::vector<std::string> flake_files(const std::string& workspace) {
   struct stat info {};
   const std::string git = workspace + "/.git";
-  const auto is = [&info](const std::string& path, mode_t type) {
-    return lstat(path.c_str(), &info) == 0 && (info.st_mode & S_IFMT) == type;
-  };
-  // gitrepository-layout(5): commondir moves the configuration to another directory.
-  return is(git, S_IFDIR) && is(git + "/config", S_IFREG) && lstat((git + "/commondir").c_str(), &info) < 0;
+  const bool repository = lstat(git.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+  std::vector<std::string> files = repository ? tracked_files(workspace) : Walk(workspace).files();
+  if (files.size() > most_files) throw too_many(workspace);
+  std::sort(files.begin(), files.end());
+  if (!std::binary_search(files.begin(), files.end(), "flake.nix")) {
+    throw Error("the flake.nix of " + workspace + " is not tracked by Git, and a flake is what Git tracks",
+                "git add flake.nix");
+  }
+  return files;
 }
 
-std::string flake_key(const std::string& workspace) {
+std::string flake_key(const std::string& workspace, const std::string& root, const std::vector<std::string>& files) {
   image::Fingerprint fingerprint;
   fingerprint.line(build_version);
   fingerprint.line(workspace);
-  fingerprint.line(has_own_git(workspace) ? "git" : "path");
-  // Whatever else there is: these two always count.
-  for (const char* name : {"/flake.nix", "/flake.lock"}) fingerprint.line(content(workspace + name));
-  Walk(fingerprint).directory(workspace, 0);
+  const Beneath tree(root);
+  std::size_t budget = most_bytes_of_key;
+  for (const std::string& path : files) {
+    if (!counts(path)) continue;
+    const auto content = tree.read(path, std::min(budget, most_bytes_of_one));
+    if (!content) continue;
+    budget -= content->text.size();
+    fingerprint.line(path);
+    fingerprint.line(
+        fmt::format("{}{} {}", content->link ? "link" : "file", content->executable ? " x" : "", content->text.size()));
+    fingerprint.line(content->text);
+  }
   return fingerprint.hex();
+}
+
+void copy_flake(const std::string& workspace, const std::vector<std::string>& files, const std::string& copy) {
+  make_directories(copy);
+  const Beneath from(workspace);
+  std::size_t left = most_bytes;
+  std::string made;
+  for (const std::string& path : files) {
+    const std::string place = copy + "/" + path;
+    const std::string directory = place.substr(0, place.rfind('/'));
+    if (directory != made) make_directories(directory);
+    made = directory;
+    left -= from.copy(path, place, left);
+  }
 }
 
 }  // namespace agentvm::devshell

@@ -1,21 +1,36 @@
-// flake_files.hpp - the files of a workspace that its devShell is made of: are they as they were?
+// flake_files.hpp - the files of a workspace's flake: which they are, whether they are as they were, a copy of them.
+//
+// The workspace may be an agent's work, and another agent may write in it right now. Nothing in it is executed and no
+// configuration of its repository is read; no link is followed, no FIFO waited for.
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace agentvm::devshell {
 
+/// Most files and bytes that a flake may have; the copy takes as much.
+inline constexpr std::size_t most_files = 100'000;
+inline constexpr std::size_t most_bytes = std::size_t{2} << 30;
+
 /// Whether there is a flake.nix.
 bool has_flake(const std::string& workspace);
-/// Whether its flake is what Git tracks: .git is a directory, and one that Git needs nothing outside of.
-bool has_own_git(const std::string& workspace);
 
-/// The SHA-256 of the workspace's path and of all files in it that a devShell is usually made of: flake.lock, *.nix,
-/// rust-toolchain, rust-toolchain.toml, devshell.toml, not in hidden directories, node_modules or target. Links count
-/// by where they lead, FIFOs and devices by being there: a guest may write in the workspace. Of a very large workspace
-/// only the first 20,000 entries in alphabetical order are looked at, to a depth of 8, and of a file the first MiB.
+/// Paths relative to the workspace, sorted. In a Git repository (a .git directory) what its index lists, as Nix takes
+/// it; else all files but those of .git, .direnv, node_modules and target. Throws Error when the index cannot be read,
+/// does not list flake.nix, or there are too many.
+std::vector<std::string> flake_files(const std::string& workspace);
+
+/// The SHA-256 of the workspace's path and of those of the files below `root` that a devShell is usually made of:
+/// flake.lock,
+/// *.nix, rust-toolchain, rust-toolchain.toml, devshell.toml. Links count by where they lead; of a file the first MiB,
+/// and of all of them the first 32 MiB.
 ///
 /// Other files that a flake reads (a .toml of its own) do not change the key: `agentvm build --update` is for that.
-std::string flake_key(const std::string& workspace);
+std::string flake_key(const std::string& workspace, const std::string& root, const std::vector<std::string>& files);
+
+/// Copies them to the directory `copy`, which is made: regular files and links; a file that is gone is left out. Throws
+/// Error naming what cannot be read, or when it would take more than most_bytes.
+void copy_flake(const std::string& workspace, const std::vector<std::string>& files, const std::string& copy);
 
 }  // namespace agentvm::devshell

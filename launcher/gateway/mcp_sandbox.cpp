@@ -1,6 +1,8 @@
 // mcp_sandbox.cpp - see mcp_sandbox.hpp. Options are those of bwrap(1) 0.4 and newer.
 #include "launcher/gateway/mcp_sandbox.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <system_error>
@@ -39,6 +41,7 @@ std::string real_path(const std::string& path) {
 
 SandboxHost inspect_sandbox_host(const std::map<std::string, std::string>& environment) {
   SandboxHost host;
+  host.root = geteuid() == 0;
   for (const char* name : root_names) {
     std::error_code error;
     if (fs::is_symlink(name, error)) {
@@ -80,6 +83,10 @@ SandboxHost inspect_sandbox_host(const std::map<std::string, std::string>& envir
   return host;
 }
 
+void add_root_rules(std::vector<std::string>& args) {
+  args.insert(args.end(), {"--ro-bind", "/proc/sys", "/proc/sys"});
+}
+
 std::vector<std::string> sandbox_arguments(const SandboxHost& host, const McpInstall& install, AccountFiles accounts) {
   std::vector<std::string> args = {
       "--unshare-all", "--share-net", "--die-with-parent", "--new-session", "--uid", "65534", "--gid", "65534",
@@ -88,6 +95,7 @@ std::vector<std::string> sandbox_arguments(const SandboxHost& host, const McpIns
   for (const auto& [path, target] : host.root_links) add({"--symlink", target, path});
   for (const auto& directory : host.root_directories) add({"--ro-bind", directory, directory});
   add({"--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"});
+  if (host.root) add_root_rules(args);
   for (const auto& [source, path] : host.files) add({"--ro-bind", source, path});
   add({"--ro-bind-data", std::to_string(accounts.passwd), "/etc/passwd"});
   add({"--ro-bind-data", std::to_string(accounts.group), "/etc/group"});

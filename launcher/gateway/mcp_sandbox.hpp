@@ -20,6 +20,7 @@ struct SandboxHost {
   std::vector<std::pair<std::string, std::string>> files;       ///< source, path inside: of /etc, and certificates
   std::vector<std::string> hidden;                              ///< programs of /usr that must not run: nix
   std::map<std::string, std::string> environment;               ///< proxies and certificates of the caller
+  bool root = false;                                            ///< the caller is
 };
 
 /// Looks at this host; `environment` is where the proxies' variables are looked up.
@@ -32,6 +33,11 @@ struct AccountFiles {
 };
 inline constexpr char sandbox_passwd[] = "nobody:x:65534:65534:nobody:/tmp:/usr/sbin/nologin\n";
 inline constexpr char sandbox_group[] = "nogroup:x:65534:\n";
+
+/// After --proc, for a caller who is root: the kernel's own settings ask for the real uid 0 alone, which a namespace
+/// and dropped capabilities leave, and bubblewrap (0.8) leaves them to be written. An ordinary user's sandbox needs
+/// none of it.
+void add_root_rules(std::vector<std::string>& args);
 
 /// Everything behind `bwrap`, the server's command included.
 std::vector<std::string> sandbox_arguments(const SandboxHost& host, const McpInstall& install, AccountFiles accounts);

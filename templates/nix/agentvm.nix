@@ -9,6 +9,7 @@
   boost,
   cli11,
   fmt,
+  libgit2,
   libnl,
   libseccomp,
   libvirt,
@@ -44,6 +45,7 @@ stdenv.mkDerivation {
     boost
     cli11
     fmt
+    libgit2
     libnl
     libseccomp
     libvirt

@@ -141,8 +141,12 @@ class DevShell(harness.VmTestCase):
                 wait_until(lambda: self.builders(), 30, "the builder")
                 os.kill(running.process.pid, number)
                 running.process.wait(harness.seconds(10))
+                if number == signal.SIGKILL:
+                    # bubblewrap's inner process misses its parent's death while it sets its mounts up.
+                    self.assert_code(self.box.run("gc"), 0)
                 processes.wait_gone(self.builders, harness.seconds(10))
                 self.assertEqual(self.builders(), [])
+                self.assertEqual([name for name in self.shells() if name.startswith("unfinished")], [])
         self.box.assert_nothing_left()
 
     def builders(self):
@@ -172,25 +176,47 @@ class HostileFlake(DevShell):
         self.box.assert_nothing_left()
 
     def test_programs_that_git_would_start(self):
-        workspace = self.box.flake("app", flake(), [TOOL])
+        """By the workspace's own configuration, and by that of a repository that is an input."""
         # The only place that a program in there could leave a mark in.
         mark = self.box.path("cache/agentvm/devshells/fetched/mark")
-        self.box.git(workspace, "config", "core.fsmonitor", f"touch {mark}; false")
+        program = f"touch {mark}; false"
+        workspace = self.box.flake("app", flake(), [TOOL])
+        self.box.git(workspace, "config", "core.fsmonitor", program)
         self.assert_code(self.box.run(*HOST_BUILD, cwd=workspace), 0)
         self.assertFalse(os.path.exists(mark), "Git started a program of the workspace's")
         plain = self.box.nix("print-dev-env", "--json", "--no-write-lock-file", workspace)
         self.assertEqual(plain.returncode, 0, plain)
         self.assertTrue(os.path.exists(mark), "without the sandbox Git starts it")
+        os.unlink(mark)
+        for name, place in (("inside", "/flake/inner"), ("beside", self.box.path("inner"))):
+            with self.subTest(input=name):
+                other = self.box.flake(name, flake(inputs=f'inner = {{ url = "git+file://{place}"; flake = false; }};'), [TOOL], git=False)
+                for inner in (f"{other}/inner", self.box.path("inner")):
+                    os.makedirs(inner, exist_ok=True)
+                    self.box.git(inner, "init", "-q")
+                    self.box.git(inner, "config", "core.fsmonitor", program)
+                run = self.box.run(*HOST_BUILD, cwd=other)
+                self.assert_code(run, 125)
+                self.assertIn("fetched without Git and Mercurial", run.stderr)
+                self.assertFalse(os.path.exists(mark))
 
-    def test_a_link_for_a_flake(self):
-        secret = "secret-" + secrets.token_hex(16)
-        outside = self.box.write("home/flake.nix", flake(variables=f'X = "{secret}";'))
-        workspace = self.box.flake("app", "", [TOOL], git=False)
-        os.unlink(f"{workspace}/flake.nix")
-        os.symlink(outside, f"{workspace}/flake.nix")
-        run = self.box.run(*HOST_BUILD, cwd=workspace)
-        self.assert_code(run, 125)
+    def test_tokens_of_nix_conf(self):
+        secret = "ghp_" + secrets.token_hex(16)
+        self.box.write("nix.conf", own_nix.SETTINGS + f"access-tokens = github.com={secret}\n")
+        workspace = self.box.flake("app", flake(inputs='conf = { url = "path:/etc/nix"; flake = false; };',
+                                                variables='CONF = builtins.readFile "${inputs.conf}/nix.conf";'), [TOOL])
+        self.assert_code(self.box.run(*HOST_BUILD, cwd=workspace), 0)
         self.assertFalse(self.box.store_has(secret))
+        self.assertEqual(self.box.nix("print-dev-env", "--json", "--no-write-lock-file", workspace).returncode, 0)
+        self.assertTrue(self.box.store_has(secret), "without the sandbox it is copied")
+
+    def test_names_that_need_care(self):
+        """The workspace's path is nobody's URL."""
+        for name in ("with space", "a#b?c%20d", "\u00fcml\u00e4ut", "line\nbreak"):
+            for git in (True, False):
+                with self.subTest(name=name, git=git):
+                    workspace = self.box.flake(f"{name} {git}", flake(), [TOOL], git=git)
+                    self.assert_code(self.box.run(*HOST_BUILD, cwd=workspace), 0)
 
     def test_a_workspace_that_wants_it_is_not_asked(self):
         workspace = self.box.flake("app", flake(), [TOOL, ("agentvm.toml", "[guest]\ndevshell = true\n", 0o644)])
@@ -213,10 +239,10 @@ class OrdinaryUsersDevShell(unittest.TestCase):
     def test_run(self):
         box = self.enterContext(own_nix.NixSandbox(user_test.UID, own_nix.OWNER_SETTINGS))
         user_test.give_tools(box)
-        workspace = box.flake("app", flake(f"(echo mine > {box.path('home/mark')}) || :"), [TOOL])
+        workspace = box.flake("app", flake("echo mine > /nix/store/mark || :"), [TOOL])
         run = box.run(*small(*DEVSHELL), workspace, "--command", "--", "sh", "-c", LOOK, input=b"from stdin\n")
         self.assertEqual((run.code, run.stdout), (7, SEEN), run)
-        self.assertFalse(os.path.exists(box.path("home/mark")), "its builder wrote into the caller's home")
+        self.assertFalse(os.path.exists(f"{box.own}/store/mark"), "its builder wrote into the store")
         box.assert_nothing_left()
         shutil.rmtree(box.path("cache/agentvm/devshells"))
 

@@ -12,6 +12,10 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/process.hpp"
+#include "launcher/devshell/flake_copy.hpp"
+#include "launcher/state/identity.hpp"
+#include "launcher/state/vm_directory.hpp"
 #include "tests/unit/has.hpp"
 
 namespace agentvm::devshell {
@@ -111,6 +115,41 @@ TEST_CASE("a devShell whose packages are gone is built again") {
   CHECK(fake.calls() == 2);
 }
 
+TEST_CASE("a devShell is kept under what it was made of, though the workspace changes while it is built") {
+  const FakeBubblewrap fake;
+  // An agent at work puts the file it was built of back when the build begins.
+  write_file_atomic(fake.workspace + "/flake.nix", "{ evil }");
+  fake.behave("echo '{ }' | tr -d '\\n' >" + fake.workspace + "/flake.nix");
+  fake.build();
+  CHECK(read_file(fake.workspace + "/flake.nix") == "{ }");
+  CHECK_FALSE(find_devshell(fake.workspace, fake.cache));
+  write_file_atomic(fake.workspace + "/flake.nix", "{ evil }");
+  CHECK(find_devshell(fake.workspace, fake.cache));
+  CHECK(std::filesystem::directory_iterator(fake.cache + "/devshells") != std::filesystem::directory_iterator());
+  for (const auto& entry : std::filesystem::directory_iterator(fake.cache + "/devshells")) {
+    CHECK_FALSE(entry.path().filename().string().starts_with("unfinished"));
+  }
+}
+
+TEST_CASE("a record of a devShell that is damaged or another version's is made again") {
+  const FakeBubblewrap fake;
+  const vmspec::DevShell built = fake.build();
+  const std::string record = std::filesystem::path(built.gc_root).parent_path().parent_path() / "shell.json";
+  for (const char* text : {"", "{", "[]", R"({"version": 2})", R"({"version": 1, "environment": 3})"}) {
+    CAPTURE(text);
+    write_file_atomic(record, text);
+    CHECK_FALSE(find_devshell(fake.workspace, fake.cache));
+    CHECK(fake.build() == built);
+  }
+}
+
+TEST_CASE("flake.lock must be a file, for Nix reads it whole") {
+  const FakeBubblewrap fake;
+  REQUIRE(symlink("/dev/zero", (fake.workspace + "/flake.lock").c_str()) == 0);
+  CHECK(has(fake.build_failure(), fake.workspace + "/flake.lock must be a file of at most 16 MiB"));
+  CHECK(fake.calls() == 0);
+}
+
 TEST_CASE("a devShell that cannot be built is one message, and what was there stays") {
   const FakeBubblewrap fake;
   fake.build();
@@ -122,6 +161,8 @@ TEST_CASE("a devShell that cannot be built is one message, and what was there st
   write_file_atomic(fake.workspace + "/flake.nix", "{ }");
   CHECK(find_devshell(fake.workspace, fake.cache));
   write_file_atomic(fake.workspace + "/flake.nix", "{ other");
+  fake.behave("echo \"error: executing 'git': No such file or directory\" >&2; exit 1");
+  CHECK(has(fake.build_failure(), "fetched without Git and Mercurial: use github:"));
   fake.behave("echo rubbish; exit 0");
   CHECK(has(fake.build_failure(), "is no devShell: it is no JSON object"));
   CHECK_FALSE(find_devshell(fake.workspace, fake.cache));
@@ -134,6 +175,29 @@ TEST_CASE("two who want the same devShell build it once") {
   fake.build();
   other.join();
   CHECK(fake.calls() == 1);
+}
+
+TEST_CASE("a copy of a flake whose owner was killed goes with its processes, and no other") {
+  const FakeBubblewrap fake;
+  const std::string all = fake.cache + "/devshells";
+  const FlakeCopy living(fake.workspace, all);
+  const std::string dead = all + "/unfinished.abcdef";
+  make_directories(dead + "/flake");
+  CHECK_MESSAGE(fake.prune().empty(), "it may be about to be locked");
+  const std::string uuid = state::random_uuid();
+  write_file_atomic(dead + "/uuid", uuid);
+  write_file_atomic(dead + "/lock", "");
+  const auto start = [](const std::string& instance) {
+    return spawn({.program = "/bin/sleep", .args = {"1000"}, .environment = {{{state::instance_variable, instance}}}});
+  };
+  ChildProcess left = start(uuid);
+  ChildProcess other = start(living.uuid());
+  CHECK(fake.prune(true) == std::vector<std::string>{dead});
+  CHECK_FALSE(left.wait(std::chrono::milliseconds(0)));
+  CHECK(fake.prune() == std::vector<std::string>{dead});
+  CHECK(left.wait(std::chrono::seconds(5)));
+  CHECK_FALSE(other.wait(std::chrono::milliseconds(0)));
+  CHECK(std::filesystem::exists(living.place() + "/flake.nix"));
 }
 
 TEST_CASE("devShells that nobody used go, with what was fetched for them, and none that is used") {

@@ -2,9 +2,14 @@
 #include "launcher/gateway/mcp_sandbox.hpp"
 
 #include <doctest/doctest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <string>
+
+#include "base/process.hpp"
+#include "base/unique_fd.hpp"
 
 using namespace agentvm::gateway;
 using Strings = std::vector<std::string>;
@@ -20,6 +25,31 @@ std::string joined(const Strings& words) {
 }  // namespace
 
 TEST_SUITE("gateway/mcp_sandbox") {
+  TEST_CASE("root's sandbox cannot change the kernel's settings") {
+    const auto bubblewrap = agentvm::find_program("bwrap");
+    if (!bubblewrap || geteuid() != 0) {
+      MESSAGE("skipped: it takes root and bwrap");
+      return;
+    }
+    McpInstall install;
+    install.command = {"/usr/bin/test", "-w", "/proc/sys/kernel/core_pattern"};
+    const auto exit_code = [&](const SandboxHost& host) {
+      const agentvm::UniqueFd passwd(memfd_create("passwd", 0));
+      const agentvm::UniqueFd group(memfd_create("group", 0));
+      const auto done = agentvm::run_captured({.program = *bubblewrap,
+                                               .args = sandbox_arguments(host, install, {passwd.get(), group.get()}),
+                                               .inherit = {passwd.get(), group.get()}},
+                                              std::chrono::seconds(20));
+      CHECK(done.err == "");
+      return done.status.shell_code();
+    };
+    SandboxHost host = inspect_sandbox_host({});
+    CHECK(host.root);
+    CHECK(exit_code(host) == 1);
+    host.root = false;
+    CHECK_MESSAGE(exit_code(host) == 0, "bubblewrap alone leaves them writable");
+  }
+
   TEST_CASE("the arguments for a virtual environment in a home") {
     SandboxHost host;
     host.root_links = {{"/bin", "usr/bin"}, {"/lib64", "usr/lib64"}};

@@ -53,8 +53,8 @@ TEST_CASE("a sweep ends marked processes whatever session they are in, and remov
   ChildProcess marked = vm.start({"-c", "exec sleep 1000"}, true);
   ChildProcess by_uuid = vm.start({"-c", "exec sleep 1000", "qemu", "-uuid", vm.record.uuid}, false);
   ChildProcess stranger = vm.start({"-c", "exec sleep 1000", "qemu", "-uuid", state::random_uuid()}, false);
-  // `exec sleep` drops the words, so this one keeps its shell.
-  ChildProcess qemu_like = vm.start({"-c", "sleep 1000; :", "qemu", "-uuid", vm.record.uuid, "-S"}, false);
+  // `exec sleep` drops the words, so this one keeps its shell, and has no child to leave behind.
+  ChildProcess qemu_like = vm.start({"-c", "kill -STOP $$; :", "qemu", "-uuid", vm.record.uuid, "-S"}, false);
   const state::SweepResult dry = state::sweep(vm.paths, true);
   CHECK(dry.failed.empty());
   CHECK(marked.running());

@@ -141,15 +141,25 @@ TEST_CASE("what is looked up for a devShell, and nothing of it without") {
 }
 
 TEST_CASE("the hook runs before the command, away from its stdin and stdout, and what it exports stays") {
-  const auto entered = entering_devshell({"sh", "-c", "echo \"$1 $HOOKED\"; cat", "x", "an argument with 'quotes'"});
-  SpawnOptions options{.program = "bash", .args = {entered.begin() + 1, entered.end()}};
-  options.environment = {
-      {{"PATH", "/usr/bin:/bin"}, {"shellHook", "echo from the hook; cat; export HOOKED='yes $x'; false"}}};
-  REQUIRE(entered[0] == "bash");
-  const Output output = run_captured(options, std::chrono::seconds(20));
-  CHECK(output.status.shell_code() == 0);
-  CHECK(output.out == "an argument with 'quotes' yes $x\n");
-  CHECK(output.err == "from the hook\n");
+  const auto enter = [](const char* hook) {
+    const auto entered = entering_devshell({"sh", "-c", "echo \"$1 $HOOKED\"; cat", "x", "an argument with 'quotes'"});
+    SpawnOptions options{.program = "bash", .args = {entered.begin() + 1, entered.end()}};
+    options.environment = {{{"PATH", "/usr/bin:/bin"}, {"shellHook", hook}}};
+    REQUIRE(entered[0] == "bash");
+    return run_captured(options, std::chrono::seconds(20));
+  };
+  const Output done = enter("echo from the hook; cat; export HOOKED='yes $x'; trap 'echo trapped' EXIT; false");
+  CHECK(done.status.shell_code() == 0);
+  CHECK(done.out == "an argument with 'quotes' yes $x\n");
+  CHECK(done.err == "from the hook\n");
+  const Output ended = enter("exit 0");
+  CHECK(ended.status.shell_code() == 125);
+  CHECK(ended.out == "");
+  CHECK(ended.err == "agentvm: the devShell's hook ended before the agent was started\n");
+  const Output other = enter("export HOOKED=yes; exec sh");
+  CHECK(other.status.shell_code() == 0);
+  CHECK(other.out == "an argument with 'quotes' yes\n");
+  CHECK(other.err == "agentvm: the devShell's hook calls exec, which is left out\n");
 }
 
 }  // namespace agentvm::vmspec
