@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/keyctl.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
@@ -52,6 +53,7 @@ struct ChildPlan {
   bool new_session;
   bool die_with_parent;
   int death_signal;
+  bool own_keyring;
   sock_fprog seccomp;  // len 0: none
   pid_t parent;
   int error_fd;
@@ -72,6 +74,11 @@ void close_range_or_fail(unsigned first, unsigned last) noexcept {
   if (plan.die_with_parent) {
     if (prctl(PR_SET_PDEATHSIG, plan.death_signal) < 0) fail_child(plan.error_fd);
     if (getppid() != plan.parent) _exit(127);  // the parent died before the request took effect
+  }
+  // Where there are no keyrings, or a container's filter keeps everybody from them, there is nothing to hide.
+  if (plan.own_keyring && syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) < 0 && errno != ENOSYS &&
+      errno != EPERM) {
+    fail_child(plan.error_fd);
   }
   // dup2 onto 0..2 must not overwrite a source that is still needed, so sources below 3 move up first.
   int source[3];
@@ -233,6 +240,7 @@ ChildProcess spawn(const SpawnOptions& options) {
                  options.new_session,
                  options.die_with_parent,
                  options.death_signal,
+                 options.own_keyring,
                  {static_cast<unsigned short>(filter.size()), filter.data()},
                  getpid(),
                  error_write.get()};

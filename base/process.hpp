@@ -31,6 +31,8 @@ struct SpawnOptions {
   std::string_view seccomp_filter = {};
   bool die_with_parent = true;  ///< PR_SET_PDEATHSIG: bound to the *thread* that spawns
   int death_signal = SIGKILL;   ///< what it sends; SIGTERM for a program with children that only it can end
+  /// An empty session keyring of its own (keyrings(7)): else the child possesses the caller's keys, whoever it becomes.
+  bool own_keyring = false;
 };
 
 /// How a process ended: an exit code, or the signal that killed it.

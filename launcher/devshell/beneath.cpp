@@ -22,6 +22,8 @@ namespace agentvm::devshell {
 namespace {
 
 constexpr std::size_t buffer_size = std::size_t{64} << 10;
+/// What a small file, a link or a directory takes of a disk.
+constexpr std::size_t block_size = 4096;
 constexpr int file_flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 
 /// Throws Error where the file cannot be read, and "nothing" where there is none.
@@ -72,30 +74,58 @@ std::optional<Beneath::Content> Beneath::read(const std::string& path, std::size
   return content;
 }
 
-std::size_t Beneath::copy(const std::string& path, const std::string& place, std::size_t limit) const {
-  const std::string from = directory_ + "/" + path;
-  if (const auto target = link_target(path)) {
-    if (symlink(target->c_str(), place.c_str()) < 0) throw system_error(errno, "copying the link " + from);
-    return target->size();
+UniqueFd Beneath::make_parent(const std::string& path, std::size_t& made) const {
+  UniqueFd parent(fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));
+  for (std::size_t start = 0, slash = 0; (slash = path.find('/', start)) != std::string::npos; start = slash + 1) {
+    const std::string name = path.substr(start, slash - start);
+    if (mkdirat(parent.get(), name.c_str(), 0700) == 0) {
+      ++made;
+    } else if (errno != EEXIST) {
+      throw system_error(errno, "making the directory " + directory_ + "/" + path.substr(0, slash));
+    }
+    UniqueFd next(openat(parent.get(), name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!next) throw system_error(errno, "opening the directory " + directory_ + "/" + path.substr(0, slash));
+    parent = std::move(next);
   }
-  const UniqueFd file = open_beneath(path, file_flags);
-  if (!file && is_absence(errno)) return 0;
-  if (!file) throw system_error(errno, "reading " + from);
+  return parent;
+}
+
+std::size_t Beneath::copy(const std::string& path, const Beneath& to, std::size_t limit) const {
+  const std::string from = directory_ + "/" + path;
+  const auto target = link_target(path);
+  UniqueFd file;
   struct stat info {};
-  if (fstat(file.get(), &info) < 0 || !S_ISREG(info.st_mode)) return 0;
-  const UniqueFd copied(
-      open(place.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (info.st_mode & S_IXUSR) != 0 ? 0700 : 0600));
-  if (!copied) throw system_error(errno, "copying " + from + " to " + place);
+  if (!target) {
+    file = open_beneath(path, file_flags);
+    if (!file && is_absence(errno)) return 0;
+    if (!file) throw system_error(errno, "reading " + from);
+    if (fstat(file.get(), &info) < 0 || !S_ISREG(info.st_mode)) return 0;
+  }
+  std::size_t blocks = 1;
+  const UniqueFd parent = to.make_parent(path, blocks);
+  const std::string name = path.substr(path.rfind('/') + 1);
+  std::size_t size = blocks * block_size;
+  const auto check_limit = [&] {
+    if (size <= limit) return;
+    throw Error("the files of the flake in " + directory_ + " are too large: " + path + " is one too many");
+  };
+  check_limit();
+  if (target) {
+    if (symlinkat(target->c_str(), parent.get(), name.c_str()) < 0)
+      throw system_error(errno, "copying the link " + from);
+    return size;
+  }
+  const UniqueFd copied(openat(parent.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                               (info.st_mode & S_IXUSR) != 0 ? 0700 : 0600));
+  if (!copied) throw system_error(errno, "copying " + from + " to " + to.directory_);
   std::array<char, buffer_size> buffer{};
-  std::size_t size = 0;
   for (;;) {
     const ssize_t got = ::read(file.get(), buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) throw system_error(errno, "reading " + from);
     if (got == 0) return size;
     size += static_cast<std::size_t>(got);
-    if (size > limit)
-      throw Error("the files of the flake in " + directory_ + " are too large: " + path + " is one too many");
+    check_limit();
     write_all(copied.get(), std::string_view(buffer.data(), static_cast<std::size_t>(got)), "copying " + from);
   }
 }

@@ -24,14 +24,17 @@ class Beneath {
   /// A regular file or a link; nullopt when there is neither. A FIFO is not waited for.
   std::optional<Content> read(const std::string& path, std::size_t limit) const;
 
-  /// Copies a regular file (with its right to be executed) or a link to `place`, which must not be there. Returns the
-  /// bytes written; 0 when there is neither. Throws Error naming the file when it cannot be read or written, or when it
-  /// has more than `limit` bytes.
-  std::size_t copy(const std::string& path, const std::string& place, std::size_t limit) const;
+  /// Copies a regular file (with its right to be executed) or a link to the same path below `to`, where nothing may be
+  /// yet; directories are made. Returns the bytes taken: of the file, and a block for the file and each directory; 0
+  /// when there is neither. Throws Error naming the file when it cannot be read or written, or takes more than `limit`
+  /// bytes.
+  std::size_t copy(const std::string& path, const Beneath& to, std::size_t limit) const;
 
  private:
   UniqueFd open_beneath(const std::string& path, int flags) const;
   std::optional<std::string> link_target(const std::string& path) const;
+  /// The directory that a path of ours lies in, with those above it; `made` counts the new ones.
+  UniqueFd make_parent(const std::string& path, std::size_t& made) const;
 
   std::string directory_;
   UniqueFd fd_;

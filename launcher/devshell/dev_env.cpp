@@ -15,7 +15,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int max_depth = 8;
+constexpr int deepest_json = 8;
 
 /// Of the build, not of the shell. After the line are those which a shell that starts anew has anyway.
 constexpr std::array<std::string_view, 27> left_behind = {
@@ -33,7 +33,7 @@ Json parse_json(std::string_view answer) {
   if (answer.size() > max_answer) throw wrong(fmt::format("it is longer than {} bytes", max_answer));
   bool too_deep = false;
   const Json::parser_callback_t bounded = [&too_deep](int depth, Json::parse_event_t, Json&) {
-    too_deep = too_deep || depth > max_depth;
+    too_deep = too_deep || depth > deepest_json;
     return !too_deep;
   };
   Json json = Json::parse(answer, bounded, false);

@@ -114,7 +114,8 @@ std::string ask_nix(const std::string& what, const NixSandbox& sandbox, const st
                        .environment = std::move(environment),
                        .directory = "/",
                        .stdout_fd = answer.get(),
-                       .inherit = {settings.get()}},
+                       .inherit = {settings.get()},
+                       .own_keyring = true},
                       log, options.progress);
   } catch (const Error& error) {
     const std::string_view words = error.what();
@@ -127,13 +128,13 @@ std::string ask_nix(const std::string& what, const NixSandbox& sandbox, const st
   return read_back(answer.get());
 }
 
-/// The links that earlier builds have left; each would keep its packages.
-void forget_older_roots(const Places& places) {
+/// The links that earlier builds have left, each of which would keep its packages.
+void forget_older_roots(const std::string& roots) {
   std::string newest(PATH_MAX, '\0');
-  const ssize_t size = readlink(places.root().c_str(), newest.data(), newest.size());
+  const ssize_t size = readlink((roots + "/root").c_str(), newest.data(), newest.size());
   newest.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
-  for (const std::string& name : host::sorted_entries(places.roots())) {
-    if (name != "root" && name != newest) unlink((places.roots() + "/" + name).c_str());
+  for (const std::string& name : host::sorted_entries(roots)) {
+    if (name != "root" && name != newest) unlink((roots + "/" + name).c_str());
   }
 }
 
@@ -145,7 +146,11 @@ std::optional<vmspec::DevShell> find_devshell(const std::string& workspace, cons
 
 vmspec::DevShell build_devshell(const std::string& workspace, const std::string& cache_dir,
                                 const DevShellBuildOptions& options) {
-  remove_dead_copies(Places::all_of(cache_dir), false);
+  try {
+    remove_dead_copies(Places::all_of(cache_dir), false);
+  } catch (const Error&) {
+    // `agentvm gc` says it; this build has a directory of its own.
+  }
   // Destroyed last: Ctrl-C ends us only when the copy is gone.
   std::optional<image::Interruption> interruption;
   const FlakeCopy copy(workspace, Places::all_of(cache_dir));
@@ -176,7 +181,6 @@ vmspec::DevShell build_devshell(const std::string& workspace, const std::string&
   write_file_atomic(places.shell(), text);
   auto built = find(places);
   if (!built) throw Error(what + ": there is no " + places.root(), "All that Nix said: " + places.log());
-  forget_older_roots(places);
   return *std::move(built);
 }
 
@@ -191,7 +195,7 @@ std::vector<std::string> prune_devshells(const std::string& cache_dir, std::chro
   };
   for (const std::string& key : host::sorted_entries(all)) {
     const std::string own = all + "/" + key;
-    if (own == Places::fetched_of(cache_dir) || key.starts_with(unfinished)) continue;
+    if (own == Places::fetched_of(cache_dir) || key.starts_with(unfinished) || key.starts_with(begun)) continue;
     const std::string root = own + "/roots/root";
     struct stat info {};
     // One that failed has a log, which somebody may want to read.
@@ -200,7 +204,12 @@ std::vector<std::string> prune_devshells(const std::string& cache_dir, std::chro
     const bool kept =
         used.contains(root) || FileLock::is_held(own + "/lock") || (recent && (!built || leads_somewhere(root)));
     any_left = any_left || kept;
-    if (!kept) remove(own);
+    if (!kept) {
+      remove(own);
+    } else if (!dry_run && !used.contains(root) && !FileLock::is_held(own + "/lock")) {
+      // A VM that lives may be in the devShell of an earlier build.
+      forget_older_roots(own + "/roots");
+    }
   }
   const std::string fetched = Places::fetched_of(cache_dir);
   struct stat info {};

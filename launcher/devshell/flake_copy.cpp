@@ -6,11 +6,13 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <ctime>
 
 #include "base/error.hpp"
 #include "launcher/devshell/flake_files.hpp"
 #include "launcher/host/path_facts.hpp"
+#include "launcher/image/build_lock.hpp"
 #include "launcher/state/identity.hpp"
 #include "launcher/state/vm_processes.hpp"
 
@@ -20,7 +22,7 @@ namespace {
 
 constexpr off_t largest_flake_file = off_t{16} << 20;
 constexpr std::size_t uuid_length = 36;
-/// Between making a directory and taking its lock, at most.
+/// Seconds between making a directory and renaming it, at most.
 constexpr std::time_t lock_grace = 10;
 constexpr std::chrono::seconds kill_limit{5};
 
@@ -33,22 +35,27 @@ void check_file(const std::string& place, const std::string& name, const std::st
 
 bool is_dead(const std::string& copy) {
   struct stat info {};
-  if (FileLock::is_held(copy + "/lock") || lstat(copy.c_str(), &info) < 0) return false;
-  return lstat((copy + "/lock").c_str(), &info) == 0 || info.st_mtime < std::time(nullptr) - lock_grace;
+  if (FileLock::is_held(copy + "/lock")) return false;
+  if (copy.find(std::string("/") + unfinished) != std::string::npos) return true;
+  return lstat(copy.c_str(), &info) == 0 && info.st_mtime < std::time(nullptr) - lock_grace;
 }
 
 }  // namespace
 
 FlakeCopy::FlakeCopy(const std::string& workspace, const std::string& directory)
-    : directory_(directory + "/" + unfinished + "XXXXXX"), uuid_(state::random_uuid()) {
+    : directory_(directory + "/" + begun + "XXXXXX"), uuid_(state::random_uuid()) {
   make_directories(directory);
   if (mkdtemp(directory_.data()) == nullptr) throw system_error(errno, "making a directory in " + directory);
   try {
-    lock_ = FileLock::try_acquire(directory_ + "/lock");
+    lock_ = image::lock_build(directory_ + "/lock");
     write_file_atomic(directory_ + "/uuid", uuid_);
+    // Under this name it is locked as long as its owner lives.
+    const std::string name = directory + "/" + unfinished + directory_.substr(directory_.size() - 6);
+    if (rename(directory_.c_str(), name.c_str()) < 0) throw system_error(errno, "renaming " + directory_);
+    directory_ = name;
     const std::vector<std::string> files = flake_files(workspace);
     copy_flake(workspace, files, place());
-    for (const char* name : {"flake.nix", "flake.lock"}) check_file(place(), name, workspace);
+    for (const char* file : {"flake.nix", "flake.lock"}) check_file(place(), file, workspace);
     key_ = flake_key(workspace, place(), files);
   } catch (...) {
     remove_tree(directory_);
@@ -58,18 +65,23 @@ FlakeCopy::FlakeCopy(const std::string& workspace, const std::string& directory)
 
 std::vector<std::string> remove_dead_copies(const std::string& directory, bool dry_run) {
   std::vector<std::string> removed;
+  std::string failure;
   for (const std::string& name : host::sorted_entries(directory)) {
     const std::string copy = directory + "/" + name;
-    if (!name.starts_with(unfinished) || !is_dead(copy)) continue;
+    if ((!name.starts_with(unfinished) && !name.starts_with(begun)) || !is_dead(copy)) continue;
     if (!dry_run) {
       const std::string uuid = read_file_if_exists(copy + "/uuid").value_or("");
       if (uuid.size() == uuid_length) {
         for (const auto& process : state::find_processes(uuid, {})) state::end_process(process, kill_limit);
       }
-      if (!remove_tree(copy).empty()) continue;
+      if (const std::string left = remove_tree(copy); !left.empty()) {
+        failure = left;
+        continue;
+      }
     }
     removed.push_back(copy);
   }
+  if (!failure.empty()) throw Error(failure);
   return removed;
 }
 

@@ -13,7 +13,8 @@
 
 namespace agentvm::devshell {
 
-/// What every copy's directory begins with; no key does.
+/// What every copy's directory begins with, before it is locked and after; no key does.
+inline constexpr char begun[] = "begun.";
 inline constexpr char unfinished[] = "unfinished.";
 
 class FlakeCopy {
@@ -37,7 +38,7 @@ class FlakeCopy {
 };
 
 /// Ends the processes of copies below `directory` whose owners were killed, and removes the copies. Returns what was
-/// removed (or with `dry_run`, what it would remove).
+/// removed (or with `dry_run`, what it would remove). Throws Error when one cannot be removed, after all were tried.
 std::vector<std::string> remove_dead_copies(const std::string& directory, bool dry_run);
 
 }  // namespace agentvm::devshell

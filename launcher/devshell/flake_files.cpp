@@ -24,7 +24,6 @@ namespace {
 
 /// Part of every key: raised when the same files would be built in another way.
 constexpr char build_version[] = "agentvm devshell 2";
-constexpr unsigned deepest = 64;
 constexpr std::size_t most_bytes_of_one = std::size_t{1} << 20;
 constexpr std::size_t most_bytes_of_key = std::size_t{32} << 20;
 
@@ -59,7 +58,7 @@ class Walk {
       if (lstat((workspace_ + "/" + path).c_str(), &info) < 0) continue;
       if (++seen_ > most_files) throw too_many(workspace_);
       if (S_ISDIR(info.st_mode)) {
-        if (depth < deepest && !is_passed_over(name)) directory(path + "/", depth + 1);
+        if (depth < max_directories && !is_passed_over(name)) directory(path + "/", depth + 1);
       } else if (S_ISREG(info.st_mode) || S_ISLNK(info.st_mode)) {
         files_.push_back(path);
       }
@@ -79,11 +78,8 @@ bool has_flake(const std::string& workspace) {
 }
 
 std::vector<std::string> flake_files(const std::string& workspace) {
-  struct stat info {};
-  const std::string git = workspace + "/.git";
-  const bool repository = lstat(git.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
-  std::vector<std::string> files = repository ? tracked_files(workspace) : Walk(workspace).files();
-  if (files.size() > most_files) throw too_many(workspace);
+  TrackedFiles tracked = tracked_files(workspace);
+  std::vector<std::string> files = tracked.repository ? std::move(tracked.paths) : Walk(workspace).files();
   std::sort(files.begin(), files.end());
   if (!std::binary_search(files.begin(), files.end(), "flake.nix")) {
     throw Error("the flake.nix of " + workspace + " is not tracked by Git, and a flake is what Git tracks",
@@ -114,15 +110,9 @@ std::string flake_key(const std::string& workspace, const std::string& root, con
 void copy_flake(const std::string& workspace, const std::vector<std::string>& files, const std::string& copy) {
   make_directories(copy);
   const Beneath from(workspace);
+  const Beneath to(copy);
   std::size_t left = most_bytes;
-  std::string made;
-  for (const std::string& path : files) {
-    const std::string place = copy + "/" + path;
-    const std::string directory = place.substr(0, place.rfind('/'));
-    if (directory != made) make_directories(directory);
-    made = directory;
-    left -= from.copy(path, place, left);
-  }
+  for (const std::string& path : files) left -= from.copy(path, to, left);
 }
 
 }  // namespace agentvm::devshell

@@ -67,9 +67,12 @@ std::vector<std::string> nix_arguments(const NixSandbox& sandbox) {
   const auto add = [&args](std::initializer_list<std::string> words) { args.insert(args.end(), words); };
   // A builder without a sandbox would be the caller, with the store in its hands.
   if (sandbox.mode == NixMode::owner) add({"--option", "sandbox", "true", "--option", "sandbox-fallback", "false"});
-  // One within this one takes mounts, which a flake's builder has no business with.
-  if (sandbox.mode == NixMode::root_owner) add({"--option", "sandbox", "false"});
-  add({"print-dev-env", "--json", "--no-write-lock-file", "--profile", sandbox.roots + "/root"});
+  // A sandbox within this one takes mounts, which a flake's builder has no business with; and without build users, as
+  // nix.conf has it in containers, builders would be root.
+  if (sandbox.mode == NixMode::root_owner) {
+    add({"--option", "sandbox", "false", "--option", "build-users-group", "nixbld"});
+  }
+  add({"print-dev-env", "--json", "--print-build-logs", "--no-write-lock-file", "--profile", sandbox.roots + "/root"});
   if (sandbox.refresh) add({"--refresh"});
   add({std::string("path:") + flake_place});
   return args;
@@ -91,6 +94,8 @@ std::vector<std::string> nix_sandbox_arguments(const NixSandbox& sandbox, int se
   for (const auto& directory : sandbox.host.root_directories) add({"--ro-bind", directory, directory});
   add({"--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"});
   if (sandbox.root) gateway::add_root_rules(args);
+  // Else bubblewrap makes it for the caller alone, and build users would know neither names nor certificates.
+  add({"--dir", "/etc", "--dir", "/etc/nix"});
   for (const auto& [source, path] : sandbox.host.files) add({"--ro-bind", source, path});
   add({"--ro-bind", "/etc/passwd", "/etc/passwd", "--ro-bind", "/etc/group", "/etc/group"});
   add({"--ro-bind-data", std::to_string(settings_fd), settings_file});

@@ -44,6 +44,12 @@ bool is_harmless(std::string_view key) {
   return std::find(harmless.begin(), harmless.end(), key) != harmless.end();
 }
 
+/// https://user:token@cache.example (RFC 3986, 3.2.1).
+bool has_credentials(std::string_view word) {
+  const std::size_t scheme = word.find("://");
+  return scheme != std::string_view::npos && word.find('@', scheme) != std::string_view::npos;
+}
+
 void add_settings(const std::string& file, unsigned nested, std::string& out) {
   std::string text;
   try {
@@ -62,7 +68,11 @@ void add_settings(const std::string& file, unsigned nested, std::string& out) {
       const std::string path = second.starts_with('/') ? second : file.substr(0, file.rfind('/') + 1) + second;
       if (nested < most_nested) add_settings(path, nested + 1, out);
     } else if (second == "=" && is_harmless(key)) {
-      out += line + "\n";
+      out += key + " =";
+      for (std::string word; words >> word;) {
+        if (!has_credentials(word)) out += " " + word;
+      }
+      out += "\n";
     }
   }
 }

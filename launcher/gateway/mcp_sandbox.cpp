@@ -84,7 +84,9 @@ SandboxHost inspect_sandbox_host(const std::map<std::string, std::string>& envir
 }
 
 void add_root_rules(std::vector<std::string>& args) {
-  args.insert(args.end(), {"--ro-bind", "/proc/sys", "/proc/sys"});
+  for (const char* path : {"/proc/sys", "/proc/acpi", "/proc/fs", "/proc/mtrr", "/proc/scsi"}) {
+    args.insert(args.end(), {"--ro-bind-try", path, path});
+  }
 }
 
 std::vector<std::string> sandbox_arguments(const SandboxHost& host, const McpInstall& install, AccountFiles accounts) {

@@ -71,6 +71,7 @@ ChildProcess start(const McpLaunch& launch, const McpInstall& install, StandardF
   options.stdout_fd = fds.out;
   options.stderr_fd = fds.err;
   options.inherit = {passwd.get(), group.get()};
+  options.own_keyring = true;
   return spawn(options);
 }
 

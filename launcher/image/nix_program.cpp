@@ -98,6 +98,25 @@ class Listener {
 
 }  // namespace
 
+namespace {
+
+/// With --print-build-logs: the last line "NAME> words" of the builder that the complaint names; "" when there is none.
+std::string last_of_builder(std::string_view words, const std::string& complaint) {
+  constexpr std::string_view begin = "builder for '";
+  const std::size_t end = complaint.find(".drv'");
+  const std::size_t dash = complaint.find('-');
+  if (!complaint.starts_with(begin) || end == std::string::npos || dash >= end) return {};
+  const std::string mark = complaint.substr(dash + 1, end - dash - 1) + "> ";
+  std::string last;
+  for_each_line(words, [&](std::string_view raw) {
+    const std::string line = plain_line(raw);
+    if (line.starts_with(mark)) last = line.substr(mark.size());
+  });
+  return last;
+}
+
+}  // namespace
+
 std::string nix_complaint(std::string_view words) {
   constexpr std::string_view mark = "error:";
   std::string complaint;
@@ -124,6 +143,8 @@ std::string nix_complaint(std::string_view words) {
     }
     if (!line.empty()) last = line;
   });
+  if (builders.empty()) builders = last_of_builder(words, complaint);
+  if (!complaint.ends_with(';') && !builders.empty()) complaint += ';';
   if (complaint.ends_with(';')) complaint.replace(complaint.size() - 1, 1, builders.empty() ? "" : ": " + builders);
   return (complaint.empty() ? last : complaint).substr(0, longest_line);
 }

@@ -9,7 +9,6 @@
   boost,
   cli11,
   fmt,
-  libgit2,
   libnl,
   libseccomp,
   libvirt,
@@ -45,7 +44,6 @@ stdenv.mkDerivation {
     boost
     cli11
     fmt
-    libgit2
     libnl
     libseccomp
     libvirt

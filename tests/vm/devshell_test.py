@@ -4,6 +4,7 @@ import os
 import secrets
 import shutil
 import signal
+import subprocess
 import unittest
 
 import harness
@@ -209,6 +210,29 @@ class HostileFlake(DevShell):
         self.assertFalse(self.box.store_has(secret))
         self.assertEqual(self.box.nix("print-dev-env", "--json", "--no-write-lock-file", workspace).returncode, 0)
         self.assertTrue(self.box.store_has(secret), "without the sandbox it is copied")
+
+    def test_keys_of_the_callers_session(self):
+        """What a builder finds in the session keyring, which a process hands down to whoever it starts (keyrings(7))."""
+        look = "import ctypes; print('key', ctypes.CDLL(None).syscall(250, 10, -3, b'user', b'agentvm-test', 0) > 0)"
+        workspace = self.box.flake("app", flake(f'/usr/bin/python3 -c "{look}"'), [TOOL])
+        # add_key(2) in a keyring of the test's own.
+        give = ("import ctypes, os, sys; call = ctypes.CDLL(None).syscall; call(250, 1, None); "
+                "call(248, b'user', b'agentvm-test', b'secret', 6, -3) > 0 or sys.exit('no keyrings here'); os.execvp(sys.argv[1], sys.argv[1:])")
+
+        def said(*command):
+            argv = self.box.around(["/usr/bin/python3", "-c", give, *command])
+            done = subprocess.run(argv, env=self.box.env, cwd=workspace, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, check=False, timeout=harness.seconds(60))
+            if b"no keyrings here" in done.stderr:
+                self.skipTest("this kernel, or a filter, has no keyrings")
+            self.assertEqual(done.returncode, 0, done)
+            return done.stderr.decode()
+
+        self.assertIn("key False", said(os.path.join(harness.BIN, "agentvm"), *HOST_BUILD))
+        nix = ("nix", "--extra-experimental-features", "nix-command flakes", "build", "--no-link", "-L", "--impure", "--expr")
+        plain = 'derivation { name = "plain"; system = "x86_64-linux"; builder = "/bin/bash"; args = [ "-c" "%s; echo > $out" ]; }'
+        shown = said(*nix, plain % f"/usr/bin/python3 -c \\\"{look}\\\"")
+        self.assertIn("key True", shown, "without a keyring of its own it has the caller's")
 
     def test_names_that_need_care(self):
         """The workspace's path is nobody's URL."""

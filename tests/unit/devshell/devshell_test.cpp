@@ -182,8 +182,12 @@ TEST_CASE("a copy of a flake whose owner was killed goes with its processes, and
   const std::string all = fake.cache + "/devshells";
   const FlakeCopy living(fake.workspace, all);
   const std::string dead = all + "/unfinished.abcdef";
-  make_directories(dead + "/flake");
+  const std::string barely = all + "/begun.abcdef";
+  make_directories(barely);
   CHECK_MESSAGE(fake.prune().empty(), "it may be about to be locked");
+  fake.age(barely);
+  CHECK(fake.prune() == std::vector<std::string>{barely});
+  make_directories(dead + "/flake");
   const std::string uuid = state::random_uuid();
   write_file_atomic(dead + "/uuid", uuid);
   write_file_atomic(dead + "/lock", "");

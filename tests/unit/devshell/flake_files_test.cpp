@@ -71,15 +71,15 @@ TEST_CASE("what is no repository to take a flake from is said") {
   const FlakeWorkspace workspace;
   workspace.git({"init", "-q"});
   const auto refused = [&workspace] { return refusal_of([&workspace] { flake_files(workspace.root); }); };
-  CHECK(has(refused(), "tracks no file yet | git add flake.nix"));
+  CHECK(has(refused(), "is not tracked by Git, and a flake is what Git tracks | git add flake.nix"));
   workspace.write("other", "x");
   workspace.git({"add", "other"});
   CHECK(has(refused(), "flake.nix of " + workspace.root + " is not tracked by Git"));
   workspace.write(".git/index", "DIRC rubbish");
-  CHECK(has(refused(), "Git index of " + workspace.root + " cannot be read"));
+  CHECK(has(refused(), workspace.root + ": its Git index cannot be read: it is of version"));
   REQUIRE(unlink((workspace.root + "/.git/index").c_str()) == 0);
   REQUIRE(mkfifo((workspace.root + "/.git/index").c_str(), 0600) == 0);
-  CHECK(has(refused(), "tracks no file yet"));
+  CHECK(has(refused(), "is not tracked by Git"));
 }
 
 TEST_CASE("what a devShell is usually made of changes its key, and nothing else does") {
@@ -132,6 +132,31 @@ TEST_CASE("a copy of a flake has the same key, and nothing that was not a file o
   CHECK(std::filesystem::exists(copy + "/flake.nix"));
   CHECK_FALSE(std::filesystem::exists(copy + "/dir/passwd"));
   CHECK_FALSE(std::filesystem::exists(copy + "/outside.nix"));
+  remove_tree(copy);
+}
+
+TEST_CASE("a link in the copy leads no file out of it") {
+  const FlakeWorkspace workspace;
+  const FlakeWorkspace outside;
+  const std::string copy = workspace.root + "-copy";
+  make_directories(copy);
+  REQUIRE(symlink(outside.root.c_str(), (copy + "/esc").c_str()) == 0);
+  workspace.write("esc/payload", "x");
+  workspace.write("esc/made/by/agent", "x");
+  for (const char* path : {"esc/payload", "esc/made/by/agent"}) {
+    CAPTURE(path);
+    CHECK(has(refusal_of([&] { copy_flake(workspace.root, {path}, copy); }), "opening the directory " + copy + "/esc"));
+  }
+  CHECK_FALSE(std::filesystem::exists(outside.root + "/payload"));
+  CHECK_FALSE(std::filesystem::exists(outside.root + "/made"));
+  remove_tree(copy);
+}
+
+TEST_CASE("directories of files that are not there are not made") {
+  const FlakeWorkspace workspace;
+  const std::string copy = workspace.root + "-copy";
+  copy_flake(workspace.root, {"flake.nix", "not/there/x.nix"}, copy);
+  CHECK_FALSE(std::filesystem::exists(copy + "/not"));
   remove_tree(copy);
 }
 

@@ -34,8 +34,8 @@ TEST_SUITE("gateway/mcp_sandbox") {
     McpInstall install;
     install.command = {"/usr/bin/test", "-w", "/proc/sys/kernel/core_pattern"};
     const auto exit_code = [&](const SandboxHost& host) {
-      const agentvm::UniqueFd passwd(memfd_create("passwd", 0));
-      const agentvm::UniqueFd group(memfd_create("group", 0));
+      const agentvm::UniqueFd passwd(memfd_create("passwd", MFD_CLOEXEC));
+      const agentvm::UniqueFd group(memfd_create("group", MFD_CLOEXEC));
       const auto done = agentvm::run_captured({.program = *bubblewrap,
                                                .args = sandbox_arguments(host, install, {passwd.get(), group.get()}),
                                                .inherit = {passwd.get(), group.get()}},

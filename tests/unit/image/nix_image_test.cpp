@@ -313,6 +313,9 @@ TEST_CASE("of all that Nix says, the complaint is shown") {
         "builder for 'x.drv' failed with exit code 2: no luck");
   CHECK(nix_complaint("error: builder for 'x.drv' failed with exit code 2;\n") ==
         "builder for 'x.drv' failed with exit code 2");
+  CHECK(nix_complaint(
+            "x> one\ny-1> no luck\nz> two\nerror: builder for '/nix/store/h-y-1.drv' failed with exit code 2\n") ==
+        "builder for '/nix/store/h-y-1.drv' failed with exit code 2: no luck");
   CHECK(nix_complaint("") == "");
   CHECK(nix_complaint(std::string(10000, 'x')).size() == 400);
 }
