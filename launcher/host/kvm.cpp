@@ -21,7 +21,7 @@ namespace agentvm::host {
 
 namespace {
 
-constexpr std::chrono::milliseconds probe_limit{500};
+constexpr std::chrono::milliseconds probe_limit{2000};
 constexpr int api_version = 12;  // KVM_GET_API_VERSION of every kernel since 2.6.22 (Documentation/virt/kvm/api.rst)
 
 #if defined(__x86_64__)
