@@ -26,7 +26,7 @@ constexpr std::size_t buffer_size = std::size_t{64} << 10;
 constexpr std::size_t block_size = 4096;
 constexpr int file_flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 
-/// Throws Error where the file cannot be read, and "nothing" where there is none.
+/// Errors that say there is no such file, or only by way of a link.
 bool is_absence(int error) {
   return error == ENOENT || error == ENOTDIR || error == ELOOP || error == EXDEV || error == ENXIO;
 }

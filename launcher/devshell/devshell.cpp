@@ -2,7 +2,6 @@
 #include "launcher/devshell/devshell.hpp"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/memory_file.hpp"
 #include "base/process.hpp"
 #include "base/unique_fd.hpp"
 #include "launcher/devshell/dev_env.hpp"
@@ -81,14 +81,6 @@ std::optional<vmspec::DevShell> find(const Places& places) {
   if (!text || !leads_somewhere(places.root())) return std::nullopt;
   utimensat(AT_FDCWD, places.shell().c_str(), nullptr, 0);
   return read_shell(*text, places);
-}
-
-UniqueFd memory_file(const char* name, std::string_view content) {
-  UniqueFd fd(memfd_create(name, MFD_CLOEXEC));
-  if (!fd) throw system_error(errno, "making a file in memory");
-  write_all(fd.get(), content);
-  lseek(fd.get(), 0, SEEK_SET);
-  return fd;
 }
 
 std::string read_back(int fd) {

@@ -1,14 +1,11 @@
 // flake_files.cpp - lists and reads a flake's files.
 #include "launcher/devshell/flake_files.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <string_view>
 
 #include "base/error.hpp"

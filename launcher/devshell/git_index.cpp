@@ -144,7 +144,7 @@ std::optional<std::string> index_of(const std::string& repository) {
     throw Error(git + " is no directory: the index of a Git worktree or submodule lies elsewhere, and is not read",
                 "Use the repository itself, or a clone.");
   }
-  const auto content = Beneath(repository).read(".git/index", max_index + 1);
+  const auto content = Beneath(repository.empty() ? "/" : repository).read(".git/index", max_index + 1);
   if (!content || content->link) return std::string();
   if (content->text.size() > max_index) throw Error(git + "/index is longer than 64 MiB");
   return content->text;

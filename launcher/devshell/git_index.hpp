@@ -20,13 +20,12 @@ inline constexpr std::size_t max_directories = 64;
 /// Throws Error saying what is wrong with it, or what it has that agentvm cannot read.
 std::vector<std::string> parse_git_index(std::string_view bytes);
 
-/// Likewise of the workspace, which is a repository or a directory of one: relative to the workspace. nullopt-like:
-/// empty and `repository` false where there is none. Throws Error naming the workspace, also for a Git worktree or
-/// submodule, whose index lies elsewhere.
 struct TrackedFiles {
-  bool repository = false;
-  std::vector<std::string> paths;
+  bool repository = false;         ///< the workspace is one, or lies in one
+  std::vector<std::string> paths;  ///< relative to the workspace
 };
+/// What the workspace's repository tracks below it. Throws Error naming the workspace, also for a Git worktree or
+/// submodule, whose index lies elsewhere.
 TrackedFiles tracked_files(const std::string& workspace);
 
 }  // namespace agentvm::devshell

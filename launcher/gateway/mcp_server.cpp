@@ -2,7 +2,6 @@
 #include "launcher/gateway/mcp_server.hpp"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <boost/asio/as_tuple.hpp>
@@ -18,6 +17,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/memory_file.hpp"
 #include "base/unique_fd.hpp"
 #include "base/unix_socket.hpp"
 #include "launcher/gateway/race.hpp"
@@ -42,15 +42,6 @@ Pipe make_pipe() {
   int fds[2];
   if (pipe2(fds, O_CLOEXEC) < 0) throw system_error(errno, "making a pipe");
   return {UniqueFd(fds[0]), UniqueFd(fds[1])};
-}
-
-/// An anonymous file, read from its beginning by whoever inherits it.
-UniqueFd memory_file(const char* name, std::string_view content) {
-  UniqueFd fd(memfd_create(name, MFD_CLOEXEC));
-  if (!fd) throw system_error(errno, "making a file in memory");
-  write_all(fd.get(), content);
-  if (lseek(fd.get(), 0, SEEK_SET) < 0) throw system_error(errno, "rewinding a file in memory");
-  return fd;
 }
 
 struct StandardFds {

@@ -7,16 +7,11 @@
 #include <string_view>
 
 #include "base/error.hpp"
+#include "tests/fuzz/require.hpp"
 #include "vmspec/nix_text.hpp"
 #include "vmspec/render_nix.hpp"
 
 namespace {
-
-void require(bool holds, const char* what, const std::string& text) {
-  if (holds) return;
-  std::fprintf(stderr, "%s:\n%s\n", what, text.c_str());
-  std::abort();
-}
 
 /// The one interpolation that is ours: ${builtins.fromJSON "\"\\u001b\""}.
 std::optional<char> spelled(std::string_view text) {

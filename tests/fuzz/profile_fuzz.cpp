@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "tests/fuzz/require.hpp"
 #include "vmspec/plan.hpp"
 #include "vmspec/profile.hpp"
 
@@ -12,12 +13,6 @@ namespace {
 
 using agentvm::vmspec::Problem;
 using agentvm::vmspec::Profile;
-
-void require(bool holds, const char* what, const std::string& text) {
-  if (holds) return;
-  std::fprintf(stderr, "%s:\n%s\n", what, text.c_str());
-  std::abort();
-}
 
 }  // namespace
 
