@@ -10,7 +10,7 @@
 #include <cerrno>
 #include <vector>
 
-#include "base/async_event.hpp"
+#include "base/async/event.hpp"
 #include "base/error.hpp"
 
 namespace agentvm::link {

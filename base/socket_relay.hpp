@@ -6,7 +6,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <string>
 
-#include "base/link.hpp"
+#include "base/link/link.hpp"
 #include "base/unique_fd.hpp"
 
 namespace agentvm::link {

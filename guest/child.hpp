@@ -5,7 +5,7 @@
 
 #include "base/error.hpp"
 #include "base/unique_fd.hpp"
-#include "guest/protocol.hpp"
+#include "base/wire/guest.hpp"
 
 namespace agentvm::guest {
 

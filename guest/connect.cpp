@@ -14,7 +14,7 @@
 #include <chrono>
 #include <string>
 
-#include "base/async_event.hpp"
+#include "base/async/event.hpp"
 #include "base/error.hpp"
 #include "base/socket_relay.hpp"
 

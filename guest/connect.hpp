@@ -4,7 +4,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
 
-#include "base/link.hpp"
+#include "base/link/link.hpp"
 
 namespace agentvm::guest {
 

@@ -5,9 +5,9 @@
 #include <functional>
 #include <memory>
 
-#include "base/link.hpp"
+#include "base/link/link.hpp"
+#include "base/wire/guest.hpp"
 #include "guest/processes.hpp"
-#include "guest/protocol.hpp"
 
 namespace agentvm::guest {
 

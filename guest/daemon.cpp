@@ -17,9 +17,9 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "base/async_event.hpp"
+#include "base/async/event.hpp"
 #include "base/error.hpp"
-#include "base/link.hpp"
+#include "base/link/link.hpp"
 #include "guest/control.hpp"
 #include "guest/power.hpp"
 #include "guest/processes.hpp"

@@ -4,7 +4,7 @@
 #include <future>
 #include <string>
 
-#include "guest/protocol.hpp"
+#include "base/wire/guest.hpp"
 #include "guest/transport.hpp"
 
 namespace agentvm::guest {

@@ -13,12 +13,12 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/wire/guest.hpp"
 #include "guest/boot.hpp"
 #include "guest/bridge.hpp"
 #include "guest/daemon.hpp"
 #include "guest/modules.hpp"
 #include "guest/power.hpp"
-#include "guest/protocol.hpp"
 #include "guest/root_fs.hpp"
 #include "guest/setup.hpp"
 #include "guest/transport.hpp"

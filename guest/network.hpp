@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "guest/protocol.hpp"
+#include "base/wire/guest.hpp"
 
 namespace agentvm::guest {
 

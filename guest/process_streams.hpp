@@ -4,7 +4,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
 
-#include "base/link.hpp"
+#include "base/link/link.hpp"
 #include "guest/processes.hpp"
 
 namespace agentvm::guest {

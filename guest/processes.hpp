@@ -12,10 +12,10 @@
 #include <memory>
 #include <optional>
 
-#include "base/async_event.hpp"
+#include "base/async/event.hpp"
 #include "base/process.hpp"
 #include "base/unique_fd.hpp"
-#include "guest/protocol.hpp"
+#include "base/wire/guest.hpp"
 
 namespace agentvm::guest {
 

@@ -16,7 +16,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
-#include "guest/protocol.hpp"
+#include "base/wire/guest.hpp"
 
 namespace agentvm::guest {
 

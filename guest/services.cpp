@@ -17,7 +17,7 @@
 #include <optional>
 #include <utility>
 
-#include "base/async_event.hpp"
+#include "base/async/event.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/socket_relay.hpp"

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "base/link.hpp"
+#include "base/link/link.hpp"
 #include "base/unique_fd.hpp"
 
 namespace agentvm::guest {

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "guest/protocol.hpp"
+#include "base/wire/guest.hpp"
 
 namespace agentvm::guest {
 

@@ -17,7 +17,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/unix_socket.hpp"
-#include "guest/protocol.hpp"
+#include "base/wire/guest.hpp"
 
 namespace agentvm::guest {
 

@@ -2,7 +2,7 @@
 #include "vmspec/embedded.hpp"
 
 #include "base/error.hpp"
-#include "vmspec/profile.hpp"
+#include "vmspec/profile/profile.hpp"
 
 namespace agentvm::vmspec {
 

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "base/error.hpp"
-#include "vmspec/names.hpp"
+#include "vmspec/plan/names.hpp"
 
 namespace agentvm::vmspec {
 

@@ -7,7 +7,7 @@
 #include "base/error.hpp"
 #include "launcher/cli/completion.hpp"
 #include "launcher/cli/tree.hpp"
-#include "vmspec/problem.hpp"
+#include "vmspec/profile/problem.hpp"
 
 namespace agentvm::cli {
 

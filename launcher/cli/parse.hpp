@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "launcher/commands/options.hpp"
+#include "launcher/cli/options.hpp"
 
 namespace agentvm::cli {
 

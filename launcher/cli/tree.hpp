@@ -8,7 +8,7 @@
 #include <memory>
 #include <string>
 
-#include "launcher/commands/options.hpp"
+#include "launcher/cli/options.hpp"
 
 namespace agentvm::cli {
 

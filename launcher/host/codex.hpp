@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "vmspec/host_facts.hpp"
+#include "vmspec/plan/host_facts.hpp"
 
 namespace agentvm::host {
 

@@ -4,8 +4,8 @@
 #include <string>
 
 #include "launcher/state/vm_directory.hpp"
-#include "vmspec/host_facts.hpp"
-#include "vmspec/plan.hpp"
+#include "vmspec/plan/host_facts.hpp"
+#include "vmspec/plan/plan.hpp"
 
 namespace agentvm::host {
 

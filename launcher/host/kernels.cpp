@@ -12,7 +12,7 @@
 #include <set>
 
 #include "base/error.hpp"
-#include "launcher/image/kernel_modules.hpp"
+#include "launcher/host/kernel_modules.hpp"
 
 namespace agentvm::host {
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "vmspec/host_facts.hpp"
+#include "vmspec/plan/host_facts.hpp"
 
 namespace agentvm::host {
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "network/client/lease_client.hpp"
-#include "vmspec/host_facts.hpp"
+#include "vmspec/plan/host_facts.hpp"
 
 namespace agentvm::host {
 

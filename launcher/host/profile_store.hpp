@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "vmspec/profile.hpp"
+#include "vmspec/profile/profile.hpp"
 
 namespace agentvm::host {
 

@@ -18,7 +18,7 @@
 #include <set>
 #include <utility>
 
-#include "base/async_event.hpp"
+#include "base/async/event.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/process.hpp"
@@ -29,8 +29,8 @@
 #include "launcher/hypervisor/console_log.hpp"
 #include "launcher/hypervisor/vm_ending.hpp"
 #include "launcher/state/vm_directory.hpp"
-#include "vmspec/kernel_cmdline.hpp"
-#include "vmspec/render_cloud_hypervisor.hpp"
+#include "vmspec/render/cloud_hypervisor.hpp"
+#include "vmspec/render/kernel_cmdline.hpp"
 
 namespace agentvm::hypervisor {
 

@@ -4,7 +4,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
-#include "vmspec/render_cloud_hypervisor.hpp"
+#include "vmspec/render/cloud_hypervisor.hpp"
 
 namespace agentvm::hypervisor {
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "vmspec/vm_spec.hpp"
+#include "vmspec/plan/vm_spec.hpp"
 
 namespace agentvm::hypervisor {
 

@@ -19,16 +19,16 @@
 #include <optional>
 #include <utility>
 
+#include "base/async/blocking_worker.hpp"
 #include "base/file.hpp"
 #include "base/process.hpp"
-#include "launcher/hypervisor/blocking_worker.hpp"
 #include "launcher/hypervisor/console_log.hpp"
 #include "launcher/hypervisor/embedded_root.hpp"
 #include "launcher/hypervisor/libvirt_session.hpp"
 #include "launcher/hypervisor/vm_ending.hpp"
 #include "launcher/hypervisor/vmm_process.hpp"
-#include "vmspec/kernel_cmdline.hpp"
-#include "vmspec/render_libvirt.hpp"
+#include "vmspec/render/kernel_cmdline.hpp"
+#include "vmspec/render/libvirt.hpp"
 
 namespace agentvm::hypervisor {
 

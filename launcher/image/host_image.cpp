@@ -13,10 +13,10 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "launcher/host/kernel_modules.hpp"
 #include "launcher/image/cpio.hpp"
 #include "launcher/image/etc_skeleton.hpp"
 #include "launcher/image/fingerprint.hpp"
-#include "launcher/image/kernel_modules.hpp"
 
 namespace agentvm::image {
 

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "launcher/image/kernel_modules.hpp"
+#include "launcher/host/kernel_modules.hpp"
 
 namespace agentvm::image {
 

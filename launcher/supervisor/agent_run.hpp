@@ -6,9 +6,9 @@
 #include <optional>
 #include <string>
 
-#include "base/async_event.hpp"
-#include "base/link.hpp"
-#include "guest/protocol.hpp"
+#include "base/async/event.hpp"
+#include "base/link/link.hpp"
+#include "base/wire/guest.hpp"
 #include "launcher/supervisor/output_channel.hpp"
 
 namespace agentvm::supervisor {

@@ -8,7 +8,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <cerrno>
 
-#include "base/async_event.hpp"
+#include "base/async/event.hpp"
 #include "base/unix_socket.hpp"
 
 namespace agentvm::supervisor {

@@ -7,8 +7,8 @@
 #include <set>
 #include <string>
 
-#include "base/async_event.hpp"
-#include "base/link.hpp"
+#include "base/async/event.hpp"
+#include "base/link/link.hpp"
 #include "base/unique_fd.hpp"
 
 namespace agentvm::supervisor {

@@ -15,7 +15,7 @@
 
 #include "launcher/hypervisor/cloud_hypervisor.hpp"
 #include "launcher/hypervisor/libvirt_qemu.hpp"
-#include "vmspec/devshell.hpp"
+#include "vmspec/plan/devshell.hpp"
 
 namespace agentvm::supervisor {
 

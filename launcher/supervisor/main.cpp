@@ -12,8 +12,8 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/unix_socket.hpp"
+#include "base/wire/supervisor.hpp"
 #include "launcher/host/own_program.hpp"
-#include "launcher/supervisor/api.hpp"
 #include "launcher/supervisor/supervisor.hpp"
 
 namespace {

@@ -4,7 +4,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <nlohmann/json.hpp>
 
-#include "launcher/gateway/key.hpp"
+#include "launcher/gateway/model/key.hpp"
 #include "launcher/supervisor/life.hpp"
 
 namespace agentvm::supervisor {

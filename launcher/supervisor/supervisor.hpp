@@ -12,7 +12,7 @@
 #include "base/file.hpp"
 #include "base/unique_fd.hpp"
 #include "launcher/state/vm_directory.hpp"
-#include "vmspec/vm_spec.hpp"
+#include "vmspec/plan/vm_spec.hpp"
 
 namespace agentvm::supervisor {
 

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "launcher/supervisor/api.hpp"
+#include "launcher/report/report.hpp"
 
 namespace agentvm::workspace {
 

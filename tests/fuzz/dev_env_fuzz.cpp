@@ -6,7 +6,7 @@
 #include <string>
 
 #include "base/error.hpp"
-#include "launcher/devshell/dev_env.hpp"
+#include "launcher/nix/dev_env.hpp"
 #include "tests/fuzz/require.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "base/error.hpp"
-#include "launcher/devshell/git_index.hpp"
+#include "launcher/nix/git_index.hpp"
 #include "tests/fuzz/require.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "base/error.hpp"
-#include "guest/protocol.hpp"
+#include "base/wire/guest.hpp"
 
 namespace {
 

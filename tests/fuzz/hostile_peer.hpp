@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "base/link.hpp"
+#include "base/link/link.hpp"
 
 namespace agentvm::fuzz {
 

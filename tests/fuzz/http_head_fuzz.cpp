@@ -9,10 +9,10 @@
 #include <string>
 #include <string_view>
 
-#include "launcher/gateway/http_reader.hpp"
-#include "launcher/gateway/model_http.hpp"
-#include "launcher/gateway/sse_observer.hpp"
-#include "launcher/gateway/upstream_url.hpp"
+#include "launcher/gateway/http/http_reader.hpp"
+#include "launcher/gateway/http/upstream_url.hpp"
+#include "launcher/gateway/model/model_http.hpp"
+#include "launcher/gateway/model/sse_observer.hpp"
 
 using namespace agentvm::gateway;
 

@@ -7,9 +7,9 @@
 #include <string>
 #include <string_view>
 
-#include "launcher/gateway/mcp_filter.hpp"
-#include "launcher/gateway/mcp_line.hpp"
-#include "launcher/gateway/mcp_reply.hpp"
+#include "launcher/gateway/mcp/mcp_filter.hpp"
+#include "launcher/gateway/mcp/mcp_line.hpp"
+#include "launcher/gateway/mcp/mcp_reply.hpp"
 
 namespace gateway = agentvm::gateway;
 using nlohmann::json;

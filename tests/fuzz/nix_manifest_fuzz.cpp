@@ -6,7 +6,7 @@
 #include <string>
 
 #include "base/error.hpp"
-#include "launcher/image/nix_manifest.hpp"
+#include "launcher/nix/nix_manifest.hpp"
 #include "tests/fuzz/require.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

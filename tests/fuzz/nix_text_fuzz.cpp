@@ -8,8 +8,8 @@
 
 #include "base/error.hpp"
 #include "tests/fuzz/require.hpp"
-#include "vmspec/nix_text.hpp"
-#include "vmspec/render_nix.hpp"
+#include "vmspec/render/nix.hpp"
+#include "vmspec/render/nix_text.hpp"
 
 namespace {
 

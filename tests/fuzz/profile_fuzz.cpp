@@ -6,8 +6,8 @@
 #include <string>
 
 #include "tests/fuzz/require.hpp"
-#include "vmspec/plan.hpp"
-#include "vmspec/profile.hpp"
+#include "vmspec/plan/plan.hpp"
+#include "vmspec/profile/profile.hpp"
 
 namespace {
 

@@ -12,17 +12,38 @@ import sys
 # Each room with the rooms and files it may include from ("a/" is a folder, anything else one file).
 MAY_INCLUDE = {
     "base/": ["base/"],
-    "vmspec/": ["base/error.hpp", "guest/protocol.hpp", "vmspec/"],
+    "base/async/": ["base/error.hpp", "base/unique_fd.hpp", "base/async/"],
+    "base/wire/": ["base/error.hpp", "base/wire/"],
+    "vmspec/": ["base/error.hpp", "base/wire/", "vmspec/"],
     "network/plan/": ["base/error.hpp", "vmspec/", "network/plan/"],
     "network/": ["base/", "vmspec/", "network/"],
     "guest/": ["base/", "guest/"],
-    "launcher/cli/": ["base/error.hpp", "vmspec/", "launcher/cli/", "launcher/commands/", "launcher/host/"],
-    "launcher/": ["base/", "vmspec/", "network/", "launcher/", "guest/protocol.hpp"],
+    "launcher/": ["base/", "vmspec/", "network/", "launcher/"],
+    **{f"launcher/{room}/": ["base/", "vmspec/", "network/", f"launcher/{room}/", *(f"launcher/{other}/" for other in below)]
+       for room, below in {
+           "state": [],
+           "report": [],
+           "cli": ["state"],
+           "terminal": [],
+           "host": ["state"],
+           "image": ["host", "state"],
+           "sandbox": ["host", "state"],
+           "nix": ["image", "sandbox", "host", "state"],
+           "workspace": ["report", "host", "state"],
+           "hypervisor": ["host", "state"],
+           "machine": ["hypervisor", "host", "state"],
+           "gateway": ["sandbox", "host", "state"],
+           "supervisor": ["machine", "hypervisor", "gateway", "workspace", "sandbox", "report", "host", "state"],
+           "client": ["terminal", "report", "host", "state"],
+           "run": ["client", "terminal", "cli", "nix", "image", "sandbox", "workspace", "report", "host", "state"],
+           "verbs": ["run", "client", "terminal", "cli", "nix", "image", "sandbox", "workspace", "machine", "report", "host",
+                     "state"],
+       }.items()},
     "tests/": ["base/", "vmspec/", "network/", "guest/", "launcher/", "tests/"],
 }
 
 # Folders of pure functions (and the headers they may see), and what would let the world in.
-PURE = ("vmspec/", "network/plan/", "guest/protocol.hpp", "base/error.hpp")
+PURE = ("vmspec/", "network/plan/", "base/wire/", "base/error.hpp")
 IMPURE_HEADERS = re.compile(
     r"(unistd\.h|fcntl\.h|sys/.*|net/.*|netinet/.*|arpa/.*|linux/.*|netlink/.*|nftables/.*|filesystem|fstream|chrono|"
     r"random|ctime|thread|spdlog/.*|boost/asio.*)$"

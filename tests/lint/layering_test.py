@@ -34,21 +34,26 @@ class Layering(unittest.TestCase):
         self.assertEqual(code, 0, output)
 
     def test_includes_against_the_direction(self):
-        self.refused("base/a.hpp", '"vmspec/profile.hpp"')
+        self.refused("base/a.hpp", '"vmspec/profile/profile.hpp"')
         self.refused("vmspec/a.hpp", '"network/plan/address.hpp"')
         self.refused("vmspec/a.hpp", '"base/file.hpp"')
         self.refused("network/plan/a.hpp", '"network/apply/links.hpp"')
         self.refused("network/plan/a.hpp", '"base/file.hpp"')
         self.refused("network/apply/a.hpp", '"launcher/state/roots.hpp"')
-        self.refused("guest/a.hpp", '"vmspec/profile.hpp"')
-        self.refused("launcher/commands/a.hpp", '"guest/pty.hpp"')
-        self.refused("launcher/commands/a.hpp", '"tests/unit/helper.hpp"')
+        self.refused("guest/a.hpp", '"vmspec/profile/profile.hpp"')
+        self.refused("launcher/verbs/a.hpp", '"guest/pty.hpp"')
+        self.refused("launcher/verbs/a.hpp", '"tests/unit/helper.hpp"')
         self.refused("launcher/cli/a.hpp", '"launcher/supervisor/life.hpp"')
+        self.refused("launcher/machine/a.hpp", '"launcher/supervisor/life.hpp"')
+        self.refused("launcher/client/a.hpp", '"launcher/run/plan.hpp"')
+        self.refused("launcher/gateway/mcp/a.hpp", '"launcher/machine/reaper.hpp"')
+        self.refused("base/wire/a.hpp", '"base/link/link.hpp"')
+        self.refused("base/async/a.hpp", '"base/link/link.hpp"')
 
     def test_includes_along_the_direction(self):
         self.accepted("vmspec/a.hpp", '"base/error.hpp"')
-        self.accepted("launcher/commands/a.hpp", '"guest/protocol.hpp"')
-        self.accepted("launcher/commands/a.hpp", '"network/plan/address.hpp"')
+        self.accepted("launcher/verbs/a.hpp", '"base/wire/guest.hpp"')
+        self.accepted("launcher/verbs/a.hpp", '"network/plan/address.hpp"')
         self.accepted("tests/unit/a.hpp", '"launcher/supervisor/life.hpp"')
         self.accepted("base/a.hpp", "<unistd.h>")
 

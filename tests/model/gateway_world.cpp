@@ -25,14 +25,14 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
-#include "base/link.hpp"
+#include "base/link/link.hpp"
 #include "base/unix_socket.hpp"
 #include "guest/bridge.hpp"
 #include "guest/services.hpp"
-#include "launcher/gateway/key.hpp"
-#include "launcher/gateway/mcp_gateway.hpp"
-#include "launcher/gateway/model_gateway.hpp"
-#include "vmspec/codex_config.hpp"
+#include "launcher/gateway/mcp/mcp_gateway.hpp"
+#include "launcher/gateway/model/key.hpp"
+#include "launcher/gateway/model/model_gateway.hpp"
+#include "vmspec/agents/codex_config.hpp"
 
 namespace asio = boost::asio;
 using namespace agentvm;

@@ -19,12 +19,12 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
-#include "guest/protocol.hpp"
+#include "base/wire/guest.hpp"
 #include "launcher/host/own_program.hpp"
 #include "launcher/hypervisor/cloud_hypervisor.hpp"
 #include "launcher/image/host_image.hpp"
-#include "launcher/supervisor/guest_links.hpp"
-#include "launcher/workspace/share_server.hpp"
+#include "launcher/machine/guest_links.hpp"
+#include "launcher/machine/share_server.hpp"
 
 namespace {
 

@@ -13,9 +13,9 @@
 #include <string>
 #include <vector>
 
-#include "base/async_event.hpp"
+#include "base/async/event.hpp"
 #include "base/error.hpp"
-#include "base/link.hpp"
+#include "base/link/link.hpp"
 #include "base/unix_socket.hpp"
 
 namespace agentvm::test {

@@ -17,7 +17,7 @@
 #include <thread>
 #include <vector>
 
-#include "base/async_event.hpp"
+#include "base/async/event.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "guest/services.hpp"

@@ -14,7 +14,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "base/async_event.hpp"
+#include "base/async/event.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "guest/process_streams.hpp"

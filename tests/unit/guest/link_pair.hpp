@@ -9,7 +9,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "base/link.hpp"
+#include "base/link/link.hpp"
 #include "base/unix_socket.hpp"
 
 namespace agentvm::guest {

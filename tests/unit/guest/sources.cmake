@@ -1,3 +1,3 @@
-# sources.cmake - the unit tests of guest/.
-set(UNIT_SOURCES_guest boot_test.cpp bridge_test.cpp control_test.cpp network_test.cpp protocol_test.cpp root_fs_test.cpp setup_test.cpp)
+set(UNIT_SOURCES_guest boot_test.cpp bridge_test.cpp control_test.cpp network_test.cpp root_fs_test.cpp
+  setup_test.cpp)
 set(UNIT_LIBS_guest agentvm_guest_core nlohmann_json::nlohmann_json)

@@ -13,11 +13,11 @@
 #include <string>
 #include <thread>
 
+#include "base/async/blocking_worker.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/process.hpp"
 #include "base/unix_socket.hpp"
-#include "launcher/hypervisor/blocking_worker.hpp"
 #include "launcher/hypervisor/console_log.hpp"
 #include "launcher/hypervisor/embedded_root.hpp"
 #include "launcher/hypervisor/libvirt_message.hpp"

@@ -9,7 +9,7 @@
 #include <exception>
 #include <functional>
 
-#include "base/link.hpp"
+#include "base/link/link.hpp"
 #include "base/unix_socket.hpp"
 
 namespace agentvm::test {

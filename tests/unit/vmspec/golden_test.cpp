@@ -4,9 +4,9 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/unit/vmspec/support.hpp"
-#include "vmspec/kernel_cmdline.hpp"
-#include "vmspec/render_cloud_hypervisor.hpp"
-#include "vmspec/render_libvirt.hpp"
+#include "vmspec/render/cloud_hypervisor.hpp"
+#include "vmspec/render/kernel_cmdline.hpp"
+#include "vmspec/render/libvirt.hpp"
 
 namespace agentvm::vmspec {
 

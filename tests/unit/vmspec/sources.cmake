@@ -1,6 +1,7 @@
-set(UNIT_SOURCES_vmspec support.cpp codex_test.cpp golden_test.cpp guest_files_test.cpp nix_text_test.cpp paths_test.cpp
-  plan_devshell_test.cpp plan_nix_test.cpp plan_test.cpp problem_test.cpp profile_builtin_test.cpp profile_check_test.cpp profile_keys_test.cpp
-  profile_override_test.cpp profile_render_test.cpp profile_resolve_test.cpp render_cloud_hypervisor_test.cpp
-  render_libvirt_test.cpp render_nix_test.cpp
-  toml_text_test.cpp units_test.cpp vm_spec_test.cpp)
+set(UNIT_SOURCES_vmspec golden_test.cpp support.cpp agents/codex_test.cpp plan/devshell_test.cpp
+  plan/guest_files_test.cpp plan/nix_test.cpp plan/paths_test.cpp plan/plan_test.cpp plan/vm_spec_test.cpp
+  profile/builtin_test.cpp profile/check_test.cpp profile/keys_test.cpp profile/override_test.cpp
+  profile/problem_test.cpp profile/render_test.cpp profile/resolve_test.cpp profile/toml_text_test.cpp
+  profile/units_test.cpp render/cloud_hypervisor_test.cpp render/libvirt_test.cpp render/nix_test.cpp
+  render/nix_text_test.cpp)
 set(UNIT_LIBS_vmspec agentvm_vmspec fmt::fmt nlohmann_json::nlohmann_json PkgConfig::PUGIXML)

@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
-#include "vmspec/plan.hpp"
-#include "vmspec/profile.hpp"
+#include "vmspec/plan/plan.hpp"
+#include "vmspec/profile/profile.hpp"
 
 namespace agentvm::vmspec::testing {
 

@@ -1,0 +1,147 @@
+// guest.hpp - what the two worlds say to each other: paths, documents and limits of the two links.
+//
+// Control link: the host is the HTTP/2 client, agentvm-guest answers.
+//   POST /setup                   GuestSetup as JSON; 200 with SetupReply, or 500 with a sentence. May be repeated:
+//   mounts
+//                                 already made stay, the list of services is replaced
+//   POST /processes               ProcessSpec as JSON; 200 with field process-id when started (the stream stays open;
+//   its
+//                                 trailers carry exit-code, and term-signal if killed), 404 not found, 403 not
+//                                 startable
+//   POST /processes/N/stdin       the body is stdin; END_STREAM closes it (a PTY gets EOF, ^D); answered 200 at the end
+//   GET  /processes/N/stdout      the body is stdout (a PTY's output), until EOF
+//   GET  /processes/N/stderr      likewise; empty for a PTY
+//   POST /processes/N/resize      {"rows":R,"columns":C}
+//   POST /processes/N/signal      {"signal":N}: to the foreground process group of a PTY, else to the process group
+//   POST /connect/PORT            one connection to 127.0.0.1:PORT of the guest, raw both ways, half-close too;
+//                                 502 when nobody listens there
+//   POST /shutdown                sync, then power off; 200 comes first
+//   GET  /health                  {"uptime_ms":N}
+// A wrong document is answered 400, a number nobody has 404, a second reader of the same stream 409, too much of
+// anything 503; the body is always one sentence.
+// A process's output waits in its pipe until it is read; a process whose POST stream is reset is killed with its group.
+// The trailers come as soon as the process itself has ended. Its output streams end when the pipe does, or, when
+// children it left behind still hold the pipe, once nothing has come for 100 ms. Output nobody asks for is dropped 10 s
+// after the end.
+//
+// Service link: the guest is the client, the supervisor answers what the profile allows.
+//   POST /ready                   ReadyReport as JSON, once, first
+// The connections below are answered 200 before their first byte, or refused with another status and a sentence.
+//   POST /mcp/NAME                raw MCP lines both ways; half-close passes through
+//   POST /model                   one raw HTTP/1.1 connection to the model gateway
+//
+// Inside the guest: /run/agentvm/services.sock takes "NAME\n" (as "mcp/nixos\n"), answers "ok\n" or "error TEXT\n",
+// and is that stream from then on; `agentvm-guest bridge NAME` joins it to stdin and stdout.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace agentvm::guest {
+
+/// Names of the virtio-serial ports (/sys/class/virtio-ports/*/name).
+inline constexpr char control_port_name[] = "agentvm.control";
+inline constexpr char services_port_name[] = "agentvm.services";
+/// vsock ports where the guest has a vsock: it listens on control (host connects) and connects to services on CID 2.
+inline constexpr std::uint32_t control_vsock_port = 4100;
+inline constexpr std::uint32_t services_vsock_port = 4101;
+/// Where the guest's loopback offers the model gateway.
+inline constexpr std::uint16_t model_tcp_port = 4180;
+/// Connections to published ports at once.
+inline constexpr std::uint32_t max_published_connections = 128;
+inline constexpr char services_socket[] = "/run/agentvm/services.sock";
+/// Where agentvm-guest puts itself in the guest, for `bridge`.
+inline constexpr char guest_program[] = "/run/agentvm/agentvm-guest";
+
+/// A virtiofs share to mount. The directory is made when missing.
+struct Mount {
+  std::string tag;
+  std::string path;  ///< absolute
+  bool read_only = false;
+  bool operator==(const Mount&) const = default;
+};
+
+/// A file, symlink or directory to make in the guest before the first process; parents are made (0755, root).
+struct FileEntry {
+  std::string path;          ///< absolute
+  std::string content = {};  ///< bytes (base64 in JSON)
+  std::string target = {};   ///< not empty: a symlink to it
+  unsigned mode = 0644;
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  bool directory = false;
+  bool operator==(const FileEntry&) const = default;
+};
+
+/// The guest's one network card, and what it is told instead of asking by DHCP.
+struct NetworkSetup {
+  std::string mac;      ///< lower case, "02:00:00:00:00:01": the card is known by it
+  std::string address;  ///< IPv4
+  unsigned prefix = 24;
+  std::string gateway;
+  std::string resolver;
+  bool operator==(const NetworkSetup&) const = default;
+};
+
+/// Everything one VM needs on top of its image.
+struct GuestSetup {
+  std::string hostname;
+  std::string machine_id;  ///< 32 hex digits
+  std::int64_t clock_unix_ms =
+      0;  ///< host time; the guest's clock is set when it is off by more than a second; 0: leave
+  std::vector<Mount> mounts;
+  std::vector<FileEntry> files;
+  std::vector<std::string> services;  ///< what the profile allows, as "mcp/nixos", "model"
+  std::uint16_t model_port = 0;       ///< 0: no model gateway
+  std::optional<NetworkSetup> network = {};
+  bool operator==(const GuestSetup&) const = default;
+};
+
+/// One process to start.
+struct ProcessSpec {
+  std::vector<std::string> argv;           ///< argv[0] is looked up on env's PATH when it has no slash
+  std::map<std::string, std::string> env;  ///< the whole environment
+  std::string cwd = "/";
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  bool pty = false;
+  unsigned rows = 24, columns = 80;  ///< of the PTY, 1..65535
+  bool stdin_null = false;           ///< stdin is /dev/null from the start (never an open pipe)
+  bool operator==(const ProcessSpec&) const = default;
+};
+
+/// Boot timings, milliseconds of the guest's CLOCK_BOOTTIME.
+struct ReadyReport {
+  std::int64_t init_started_ms = 0;  ///< agentvm-guest's main
+  std::int64_t links_open_ms = 0;
+  std::int64_t ready_ms = 0;
+  std::string kernel;  ///< uname -r
+  bool operator==(const ReadyReport&) const = default;
+};
+
+/// What /setup answers.
+struct SetupReply {
+  std::int64_t took_ms = 0;  ///< mounting and writing
+  std::int64_t done_ms = 0;  ///< CLOCK_BOOTTIME at its end
+  bool operator==(const SetupReply&) const = default;
+};
+
+/// Largest JSON document either side accepts, bytes.
+inline constexpr std::size_t max_document = std::size_t{16} << 20;
+
+// JSON both ways. from_json throws Error that names the field, its rule and the value's type; unknown fields are
+// ignored.
+nlohmann::json to_json(const GuestSetup& value);
+nlohmann::json to_json(const ProcessSpec& value);
+nlohmann::json to_json(const ReadyReport& value);
+nlohmann::json to_json(const SetupReply& value);
+GuestSetup guest_setup_from_json(const nlohmann::json& json);
+ProcessSpec process_spec_from_json(const nlohmann::json& json);
+ReadyReport ready_report_from_json(const nlohmann::json& json);
+SetupReply setup_reply_from_json(const nlohmann::json& json);
+
+}  // namespace agentvm::guest

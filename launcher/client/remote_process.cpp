@@ -1,0 +1,177 @@
+// remote_process.cpp - a process in a guest, from start to exit code.
+#include "launcher/client/remote_process.hpp"
+
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "base/async/event.hpp"
+#include "base/error.hpp"
+#include "launcher/client/client.hpp"
+#include "launcher/terminal/log.hpp"
+#include "launcher/terminal/output.hpp"
+#include "launcher/terminal/signals.hpp"
+#include "launcher/terminal/stdio_relay.hpp"
+
+namespace agentvm::commands {
+
+namespace asio = boost::asio;
+using nlohmann::json;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::size_t longest_refusal = 4096;
+
+json process_json(const RemoteProcess& process) {
+  json spec = {{"argv", process.argv}, {"pty", process.tty}};
+  if (!process.environment.empty()) spec["env"] = process.environment;
+  if (!process.directory.empty()) spec["cwd"] = process.directory;
+  if (process.uid) {
+    spec["uid"] = *process.uid;
+    spec["gid"] = *process.uid;
+  }
+  if (process.tty) {
+    const WindowSize size = window_size();
+    spec["rows"] = size.rows;
+    spec["columns"] = size.columns;
+  }
+  return spec;
+}
+
+int number_in(std::string_view text, int otherwise) {
+  int number = otherwise;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+class ProcessRunner {
+ public:
+  ProcessRunner(const state::VmPaths& paths, const RemoteProcess& process)
+      : paths_(paths),
+        process_(process),
+        client_(Client::connect(paths)),
+        changed_(client_.io().get_executor()),
+        signals_(client_.io(), [this](int number) { on_signal(number); }) {}
+  ProcessRunner(const ProcessRunner&) = delete;
+  ProcessRunner& operator=(const ProcessRunner&) = delete;
+  ~ProcessRunner() {
+    if (relay_) relay_->shut_down();
+  }
+
+  int run() {
+    client_.run(follow());
+    if (relay_) relay_->close_input();
+    if (exit_code_) return *exit_code_;
+    if (interrupted_ != 0) return 128 + interrupted_;
+    throw Error("the VM '" + paths_.name + "' went away while the command ran in it",
+                "agentvm ls lists the VMs there are.");
+  }
+
+ private:
+  asio::awaitable<void> follow() {
+    stream_ = client_.session().open("POST", "/processes");
+    co_await stream_->write(process_json(process_).dump(-1, ' ', false, json::error_handler_t::replace));
+    stream_->finish();
+    const link::Fields answer = co_await stream_->response();
+    const std::string status(link::field(answer, ":status"));
+    if (status != "200") {
+      const std::string words = printable(co_await refusal());
+      if (status == "503" || (status != "404" && status != "403")) {
+        throw Error("the command cannot run in '" + paths_.name + "': " + words);
+      }
+      log_error(words, {});
+      exit_code_ = static_cast<int>(status == "404" ? ExitCode::not_found : ExitCode::cannot_start);
+      co_return;
+    }
+    const std::string id(link::field(answer, "process-id"));
+    relay_ = std::make_shared<StdioRelay>(client_.io().get_executor(), client_.session_ptr(),
+                                          RelayOptions{.base = "/processes/" + id, .tty = process_.tty});
+    relay_->open_outputs();
+    relay_->open_input();
+    start(wait_end());
+    start(watch_output());
+    co_await relay_->finished();
+    while (!exit_code_ && !ended_) co_await changed_.wait();
+  }
+
+  asio::awaitable<std::string> refusal() {
+    std::string words = co_await stream_->read_all(longest_refusal);
+    while (!words.empty() && words.back() == '\n') words.pop_back();
+    co_return words;
+  }
+
+  void start(asio::awaitable<void> work) {
+    asio::co_spawn(client_.io(), std::move(work), [](const std::exception_ptr& thrown) {
+      try {
+        if (thrown) std::rethrow_exception(thrown);
+      } catch (const std::exception& error) {
+        log_debug(error.what());
+      }
+    });
+  }
+
+  asio::awaitable<void> wait_end() {
+    try {
+      for (;;) {
+        const std::string bytes = co_await stream_->read();
+        if (bytes.empty()) break;
+      }
+      const std::string_view code = link::field(stream_->trailers(), "exit-code");
+      if (!code.empty()) exit_code_ = number_in(code, static_cast<int>(ExitCode::agentvm_failed));
+    } catch (const Error& error) {
+      log_debug(error.what());
+    }
+    ended_ = true;
+    changed_.notify();
+  }
+
+  /// As a program on this machine has it: SIGPIPE, and if that is ignored, the end.
+  asio::awaitable<void> watch_output() {
+    co_await relay_->wait_output_lost();
+    if (relay_->output_error() != EPIPE) {
+      log_error(system_error(relay_->output_error(), "writing the command's output").what(), {});
+    }
+    interrupted_ = SIGPIPE;
+    co_await relay_->send_signal(SIGPIPE);
+    co_await sleep_for(pipe_grace);
+    stream_->reset();
+  }
+
+  void on_signal(int number) {
+    if (number == SIGWINCH) {
+      if (relay_) start(relay_->send_size());
+      return;
+    }
+    interrupted_ = number;
+    if (relay_ && number != SIGHUP && ++interruptions_ == 1) {
+      start(relay_->send_signal(number));
+    } else {
+      client_.session().close();  // the process is killed with its stream
+    }
+  }
+
+  const state::VmPaths& paths_;
+  const RemoteProcess& process_;
+  Client client_;
+  AsyncEvent changed_;
+  SignalWatch signals_;
+  link::StreamPtr stream_;
+  std::shared_ptr<StdioRelay> relay_;
+  std::optional<int> exit_code_;
+  bool ended_ = false;
+  int interrupted_ = 0;
+  int interruptions_ = 0;
+};
+
+}  // namespace
+
+int run_remote_process(const state::VmPaths& paths, const RemoteProcess& process) {
+  return ProcessRunner(paths, process).run();
+}
+
+}  // namespace agentvm::commands

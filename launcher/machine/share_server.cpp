@@ -1,0 +1,204 @@
+// share_server.cpp - starts virtiofsd on a socket that listens already, and watches it.
+#include "launcher/machine/share_server.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cerrno>
+#include <sstream>
+#include <utility>
+
+#include "base/file.hpp"
+#include "base/unix_socket.hpp"
+#include "launcher/machine/suid_filter.hpp"
+#include "launcher/state/vm_directory.hpp"
+
+namespace agentvm::workspace {
+
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr char sandbox_hint[] =
+    "virtiofsd must run in its namespace sandbox: user namespaces have to be allowed (sysctl "
+    "user.max_user_namespaces, kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns).";
+
+/// The last line that says what went wrong, for a message; virtiofsd's own time stamp is cut off. Its warnings are
+/// about what it can do without.
+std::string last_words(const std::string& log) {
+  std::string text;
+  try {
+    text = read_file_if_exists(log).value_or("");
+  } catch (const Error&) {
+    return {};  // the log is unreadable or huge: the message goes without it
+  }
+  std::istringstream lines(text);
+  std::string last;
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.empty() && line.find(" WARN ") == std::string::npos) last = line;
+  }
+  if (const auto end = last.find("] "); !last.empty() && last.front() == '[' && end != std::string::npos) {
+    last.erase(0, end + 2);
+  }
+  return last.substr(0, 300);
+}
+
+/// The children of a process (proc(5): task/TID/children, CONFIG_PROC_CHILDREN).
+std::vector<pid_t> children_of(pid_t pid) {
+  std::vector<pid_t> children;
+  try {
+    std::istringstream text(read_file(fmt::format("/proc/{0}/task/{0}/children", pid)));
+    for (pid_t child = 0; text >> child;) children.push_back(child);
+  } catch (const Error&) {
+    // Gone, or a kernel without the file: the worker still dies with its parent (PR_SET_PDEATHSIG of virtiofsd).
+  }
+  return children;
+}
+
+std::string translate(const char* option, const char* kind, std::uint32_t from, std::uint32_t to, std::uint32_t count) {
+  return fmt::format("--translate-{}={}:{}:{}:{}", option, kind, from, to, count);
+}
+
+constexpr std::uint32_t all_ids = 4294967295U;
+
+/// As many descriptors as virtiofsd may have: it holds one for every inode the guest remembers, and beyond the limit
+/// the guest's file calls fail. A million is its own default, which it complains about where it may not have it.
+std::string descriptor_limit() {
+  rlimit limit{};
+  constexpr rlim_t most = 1'000'000;
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_max == RLIM_INFINITY) limit.rlim_max = most;
+  return fmt::format("--rlimit-nofile={}", std::min(limit.rlim_max, most));
+}
+
+}  // namespace
+
+std::vector<std::string> virtiofsd_arguments(const vmspec::ShareSpec& share, const ShareIdentity& identity,
+                                             int listen_fd) {
+  std::vector<std::string> arguments{
+      fmt::format("--fd={}", listen_fd),
+      "--shared-dir=" + share.source,
+      "--sandbox=namespace",
+      // A submount would look like another device, which overlays and renames stumble over.
+      "--no-announce-submounts",
+      "--inode-file-handles=never",
+      "--log-level=warn",
+  };
+  if (share.owner == vmspec::ShareOwner::root) {
+    // Whoever owns it on the host (nobody, seen from an ordinary user's namespace): in the guest it is the system's.
+    arguments.push_back(translate("uid", "squash-host", 0, 0, all_ids));
+    arguments.push_back(translate("gid", "squash-host", 0, 0, all_ids));
+  } else {
+    if (identity.caller_uid != 0 && identity.owner_uid != identity.caller_uid) {
+      throw Error(fmt::format("the files of {} would have to belong to uid {}, and only root can do that for uid {}",
+                              share.source, identity.owner_uid, identity.caller_uid));
+    }
+    arguments.push_back(translate("uid", "squash-guest", 0, identity.owner_uid, all_ids));
+    arguments.push_back(translate("gid", "squash-guest", 0, identity.owner_gid, all_ids));
+    arguments.push_back(translate("uid", "host", identity.owner_uid, identity.agent_uid, 1));
+    arguments.push_back(translate("gid", "host", identity.owner_gid, identity.agent_gid, 1));
+  }
+  if (share.read_only) {
+    arguments.emplace_back("--readonly");
+    arguments.emplace_back("--cache=always");
+  } else {
+    arguments.emplace_back("--cache=auto");
+  }
+  if (identity.caller_uid == 0) arguments.emplace_back("--modcaps=-mknod:-setfcap");
+  return arguments;
+}
+
+ShareServer::ShareServer(ShareServerOptions options) : options_(std::move(options)) {
+  const std::string& source = options_.share.source;
+  struct stat info {};
+  if (stat(source.c_str(), &info) < 0) throw system_error(errno, "sharing " + source);
+  if (!S_ISDIR(info.st_mode)) throw Error("sharing " + source + ": it is not a directory");
+  const UniqueFd log(open(options_.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  if (!log) throw system_error(errno, "opening " + options_.log);
+  const UniqueFd listener = listen_unix(options_.socket, 1);
+  // virtiofsd waits in accept: on a non-blocking socket it would give up at once.
+  set_nonblocking(listener.get(), false);
+  std::vector<std::string> arguments = virtiofsd_arguments(options_.share, options_.identity, listener.get());
+  arguments.push_back(descriptor_limit());
+  const std::string filter = options_.share.read_only ? std::string() : suid_filter();
+  try {
+    child_ = spawn(
+        {.program = options_.virtiofsd,
+         .args = std::move(arguments),
+         .environment = {{{"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"}, {state::instance_variable, options_.instance}}},
+         .directory = "/",
+         .stderr_fd = log.get(),
+         .inherit = {listener.get()},
+         .seccomp_filter = filter});
+  } catch (const Error& error) {
+    unlink(options_.socket.c_str());
+    throw Error(error.what(), "Install virtiofsd 1.13 or newer, or set AGENTVM_VIRTIOFSD.", error.code());
+  }
+}
+
+ShareServer::ShareServer(ShareServer&& other) noexcept
+    : options_(std::move(other.options_)), child_(std::move(other.child_)) {
+  other.options_.socket.clear();
+}
+
+ShareServer& ShareServer::operator=(ShareServer&& other) noexcept {
+  if (this == &other) return *this;
+  stop(std::chrono::milliseconds(0));
+  options_ = std::move(other.options_);
+  child_ = std::move(other.child_);
+  other.options_.socket.clear();
+  return *this;
+}
+
+ShareServer::~ShareServer() {
+  stop(std::chrono::milliseconds(0));
+}
+
+std::vector<pid_t> ShareServer::processes() const {
+  if (!child_.running()) return {};
+  std::vector<pid_t> all = children_of(child_.pid());
+  all.insert(all.begin(), child_.pid());
+  return all;
+}
+
+asio::awaitable<Error> ShareServer::ended() {
+  const int own = fcntl(child_.pidfd(), F_DUPFD_CLOEXEC, 0);
+  if (own < 0) throw system_error(errno, "watching virtiofsd");
+  asio::posix::stream_descriptor watch(co_await asio::this_coro::executor, own);
+  co_await watch.async_wait(asio::posix::stream_descriptor::wait_read, asio::as_tuple(asio::use_awaitable));
+  const std::string words = last_words(options_.log);
+  std::string message =
+      fmt::format("virtiofsd for {} ended{}", options_.share.source, words.empty() ? "" : ": " + words);
+  Error reason(std::move(message), sandbox_hint);
+  co_return reason;
+}
+
+void ShareServer::stop(std::chrono::milliseconds grace) noexcept {
+  // The worker is a child of the child: when its parent dies first, it is told by PR_SET_PDEATHSIG and needs no wait.
+  std::vector<UniqueFd> workers;
+  if (child_.running()) {
+    try {
+      for (const pid_t pid : children_of(child_.pid())) workers.push_back(open_pidfd(pid));
+    } catch (const std::exception&) {
+      workers.clear();
+    }
+  }
+  child_.terminate(grace);
+  for (const UniqueFd& worker : workers) {
+    if (!worker || !signal_pidfd(worker.get(), SIGKILL)) continue;
+    pollfd item{worker.get(), POLLIN, 0};
+    poll(&item, 1, 1000);
+  }
+  if (!options_.socket.empty()) unlink(options_.socket.c_str());
+}
+
+}  // namespace agentvm::workspace

@@ -1,0 +1,81 @@
+// definition_files.cpp - reads what a definition needs, and writes files for a user.
+#include "launcher/run/definition_files.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/unique_fd.hpp"
+#include "launcher/host/path_facts.hpp"
+
+namespace agentvm::commands {
+
+namespace {
+
+/// Nix's word for this machine: "x86_64-linux".
+std::string nix_system() {
+  utsname system{};
+  uname(&system);
+  return std::string(system.machine) + "-linux";
+}
+
+std::string agentvm_flake() {
+  const char* given = std::getenv("AGENTVM_FLAKE");
+  return given != nullptr && given[0] != '\0' ? given : AGENTVM_FLAKE;
+}
+
+/// Regular files only, opened without waiting for a FIFO's writer.
+std::string read_module(const std::string& path) {
+  const auto refuse = [&path](const std::string& why) {
+    return Error("guest.modules: " + path + " cannot be copied into the definition: " + why,
+                 "A module is one file with the text of a NixOS module.", ExitCode::usage);
+  };
+  const UniqueFd fd(open(host::expand_home(path).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd) throw refuse(system_error(errno, "opening it").what());
+  struct stat info {};
+  if (fstat(fd.get(), &info) < 0) throw refuse(system_error(errno, "looking at it").what());
+  if (!S_ISREG(info.st_mode)) throw refuse("it is no regular file");
+  if (info.st_size > static_cast<off_t>(max_module_bytes)) throw refuse("it is larger than 1 MiB");
+  return read_file("/proc/self/fd/" + std::to_string(fd.get()), max_module_bytes);
+}
+
+bool is_there(const std::string& path) {
+  struct stat info {};
+  return lstat(path.c_str(), &info) == 0;
+}
+
+}  // namespace
+
+vmspec::Definition make_definition(const vmspec::Profile& profile) {
+  vmspec::DefinitionInput input{.system = nix_system(), .agentvm_flake = agentvm_flake()};
+  for (const std::string& path : profile.guest.modules) input.modules.push_back({path, read_module(path)});
+  return vmspec::render_definition(profile, input);
+}
+
+void write_files(const std::string& directory, const std::vector<vmspec::DefinitionFile>& files, bool force) {
+  for (const vmspec::DefinitionFile& file : files) {
+    const std::string path = directory + "/" + file.name;
+    if (force || !is_there(path)) continue;
+    // What is there is compared, never followed out of the directory.
+    const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
+    struct stat info {};
+    const bool same = fd && fstat(fd.get(), &info) == 0 && S_ISREG(info.st_mode) &&
+                      info.st_size == static_cast<off_t>(file.content.size()) &&
+                      read_file("/proc/self/fd/" + std::to_string(fd.get())) == file.content;
+    if (!same) {
+      throw Error(path + " is there already, and is another text", "Write over it with --force.", ExitCode::usage);
+    }
+  }
+  for (const vmspec::DefinitionFile& file : files) {
+    const std::string path = directory + "/" + file.name;
+    make_directories(path.substr(0, path.rfind('/')), 0755);
+    write_file_atomic(path, file.content, 0644);
+  }
+}
+
+}  // namespace agentvm::commands

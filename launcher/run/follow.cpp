@@ -1,0 +1,335 @@
+// follow.cpp - the caller's side of a run, as coroutines around one connection to its supervisor.
+#include "launcher/run/follow.hpp"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "base/async/event.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "launcher/client/client.hpp"
+#include "launcher/client/json_lines.hpp"
+#include "launcher/report/report.hpp"
+#include "launcher/run/progress.hpp"
+#include "launcher/run/text.hpp"
+#include "launcher/terminal/log.hpp"
+#include "launcher/terminal/output.hpp"
+#include "launcher/terminal/signals.hpp"
+#include "launcher/terminal/stdio_relay.hpp"
+
+namespace agentvm::commands {
+
+namespace asio = boost::asio;
+using nlohmann::json;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::size_t largest_report = std::size_t{64} << 20;
+/// The supervisor kills what does not go by itself long before this.
+constexpr auto teardown_limit = 30s;
+
+class RunFollower {
+ public:
+  RunFollower(StartedVm vm, const FollowOptions& options)
+      : vm_(std::move(vm)),
+        options_(options),
+        client_(std::move(vm_.connection)),
+        changed_(client_.io().get_executor()),
+        progress_(options.json),
+        signals_(client_.io(), [this](int number) { on_signal(number); }) {
+    if (options_.json) json_out_.emplace(client_.io().get_executor());
+  }
+  RunFollower(const RunFollower&) = delete;
+  RunFollower& operator=(const RunFollower&) = delete;
+  ~RunFollower() {
+    if (relay_) relay_->shut_down();
+  }
+
+  int run() {
+    client_.run(follow());
+    if (relay_) relay_->close_input();
+    progress_.clear();
+    return outcome();
+  }
+
+ private:
+  struct Failure {
+    std::string message, hint, console;
+    int exit_code = 0;
+    bool guest_crashed = false;
+  };
+
+  void start(asio::awaitable<void> work) {
+    asio::co_spawn(client_.io(), std::move(work), [](const std::exception_ptr& thrown) {
+      try {
+        if (thrown) std::rethrow_exception(thrown);
+      } catch (const std::exception& error) {
+        log_debug(error.what());  // the connection's loss is noticed by itself
+      }
+    });
+  }
+
+  bool over() const { return client_.over().has_value(); }
+  bool ended() const { return failure_ || report_ || over() || leave_; }
+  void notify() { changed_.notify(); }
+
+  /// The first line of --json: what the caller has to know to find the VM again.
+  std::string run_line() const {
+    nlohmann::ordered_json line;
+    line["event"] = "run";
+    line["name"] = vm_.spec.name;
+    line["uuid"] = vm_.spec.uuid;
+    line["profile"] = vm_.spec.profile;
+    line["workspace"] = vm_.spec.workspace;
+    line["notes"] = vm_.spec.notes;
+    return line.dump(-1, ' ', false, json::error_handler_t::replace);
+  }
+
+  asio::awaitable<void> follow() {
+    if (json_out_) co_await json_out_->line(run_line());
+    start(watch_connection());
+    start(read_events());
+    if (!options_.detach) start(own());
+    while (!ready_ && !agent_started_ && !ended()) co_await changed_.wait();
+    if (options_.detach) {
+      while (!agent_started_ && !ended()) co_await changed_.wait();
+    } else if (!ended()) {
+      co_await lend_terminal();
+    }
+    if (options_.detach && !ended()) co_return;
+    if (vm_.spec.keep && agent_code_ && !ended()) {
+      // Ending our half says that we are done; a caller that just vanishes takes its VM with it.
+      if (own_) own_->finish();
+      client_.session().close();
+      co_await client_.wait_over();
+      co_return;
+    }
+    start(end_waiting());
+    while (!over() && !leave_ && !(report_ && (!options_.json || events_done_))) co_await changed_.wait();
+    if (json_out_) co_await json_out_->flush();
+  }
+
+  asio::awaitable<void> watch_connection() {
+    co_await client_.wait_over();
+    notify();
+  }
+
+  asio::awaitable<void> end_waiting() {
+    co_await sleep_for(teardown_limit);
+    log_warning("the supervisor of '" + vm_.paths.name + "' is still taking the VM down; it goes on without us");
+    leave_ = true;
+    notify();
+  }
+
+  asio::awaitable<void> own() {
+    own_ = client_.session().open("POST", "/own");
+    const std::string text = co_await own_->read_all(largest_report);
+    if (!text.empty()) take_report(json::parse(text, nullptr, false));
+  }
+
+  void take_report(const json& document) {
+    if (!document.is_object() || report_) return;
+    report_ = supervisor::report_from_json(document);
+    notify();
+  }
+
+  asio::awaitable<void> read_events() {
+    const link::StreamPtr stream = client_.session().open("GET", "/events", {}, true);
+    LineReader lines;
+    for (;;) {
+      const std::string bytes = co_await stream->read();
+      if (bytes.empty()) break;
+      for (const std::string& line : lines.add(bytes)) {
+        if (json_out_ && !co_await json_out_->line(line)) reader_gone();
+        const json event = json::parse(line, nullptr, false);
+        if (event.is_object()) on_event(event);
+      }
+    }
+    events_done_ = true;
+    notify();
+  }
+
+  void on_event(const json& event) {
+    const std::string name = event.value("event", "");
+    if (name == "step") {
+      if (!relay_) progress_.step(event.value("text", ""));
+    } else if (name == "ready") {
+      ready_ = true;
+      progress_.clear();
+      log_info(fmt::format("ready after {}", human_time(event.value("boot_ms", std::int64_t{0}))));
+    } else if (name == "agent-started") {
+      agent_started_ = true;
+    } else if (name == "agent-ended") {
+      agent_code_ = event.value("exit_code", static_cast<int>(ExitCode::agentvm_failed));
+    } else if (name == "failed") {
+      failure_ = Failure{event.value("message", ""), event.value("hint", ""), event.value("console", ""),
+                         event.value("exit_code", static_cast<int>(ExitCode::agentvm_failed)),
+                         event.value("guest_crashed", false)};
+    } else if (name == "stopped") {
+      const auto found = event.find("report");
+      if (found != event.end()) take_report(*found);
+    }
+    notify();
+  }
+
+  /// The agent has our streams until it ends.
+  asio::awaitable<void> lend_terminal() {
+    const vmspec::AgentSpec& agent = vm_.spec.agent;
+    RelayOptions relay{.base = "/agent", .tty = agent.pty, .input = agent.pty || !agent.stdin_null};
+    if (json_out_) {
+      relay.sink = [this](std::string stream, std::string bytes) -> asio::awaitable<bool> {
+        return json_out_->output(std::move(stream), std::move(bytes));
+      };
+    }
+    relay_ = std::make_shared<StdioRelay>(client_.io().get_executor(), client_.session_ptr(), std::move(relay));
+    relay_->open_outputs();
+    const WindowSize size = window_size();
+    const link::Answer answer =
+        co_await link::request(client_.session(), "POST", "/agent/start",
+                               fmt::format("{{\"rows\":{},\"columns\":{}}}", size.rows, size.columns), 4096);
+    if (answer.status != 200) log_warning("the agent was not started: " + answer.body);
+    relay_->open_input();
+    start(watch_output());
+    start([](RunFollower& me) -> asio::awaitable<void> {
+      co_await me.relay_->finished();
+      me.relay_done_ = true;
+      me.notify();
+    }(*this));
+    while (!(relay_done_ && agent_code_) && !ended()) co_await changed_.wait();
+    // What the agent said last is on its way still when its end is known.
+    while (!relay_done_ && !over() && !leave_) co_await changed_.wait();
+    relay_->close_input();
+  }
+
+  asio::awaitable<void> watch_output() {
+    co_await relay_->wait_output_lost();
+    if (relay_->output_error() == EPIPE) {
+      reader_gone();
+    } else {
+      log_error(system_error(relay_->output_error(), "writing the agent's output").what(), {});
+      ask_to_stop();
+    }
+  }
+
+  /// As a program on this machine has it: SIGPIPE first.
+  void reader_gone() {
+    if (std::exchange(reader_gone_, true)) return;
+    start([](RunFollower& me) -> asio::awaitable<void> {
+      if (me.relay_) co_await me.relay_->send_signal(SIGPIPE);
+      co_await sleep_for(pipe_grace);
+      if (!me.agent_code_) me.ask_to_stop();
+    }(*this));
+  }
+
+  void ask_to_stop() {
+    start([](RunFollower& me) -> asio::awaitable<void> {
+      co_await link::request(me.client_.session(), "POST", "/stop", R"({"force":true,"deadline_ms":2000})",
+                             largest_report);
+    }(*this));
+  }
+
+  void on_signal(int number) {
+    if (number == SIGWINCH) {
+      if (relay_) start(relay_->send_size());
+      return;
+    }
+    interrupted_ = number;
+    ++interruptions_;
+    const bool to_agent = relay_ && agent_started_ && number != SIGHUP && interruptions_ == 1;
+    if (to_agent) {
+      start(relay_->send_signal(number));
+    } else if (interruptions_ <= 2) {
+      progress_.step("stopping the VM");
+      ask_to_stop();
+    } else {
+      leave_ = true;  // closing the connection takes the VM down too
+      notify();
+    }
+  }
+
+  std::string tail_of(const std::string& log, std::size_t lines) const {
+    try {
+      return last_lines(read_file_if_exists(vm_.paths.log(log)).value_or(""), lines);
+    } catch (const Error&) {
+      return {};
+    }
+  }
+
+  /// The supervisor went away without a word.
+  [[noreturn]] void supervisor_lost() {
+    const std::string words = tail_of("supervisor", 5);
+    const std::string console = tail_of("console", 15);
+    state::SweepResult swept = state::sweep(vm_.paths, false);
+    if (!console.empty()) print_error("the end of the guest's console:\n" + console);
+    if (!words.empty()) print_error("the supervisor's last words:\n" + words);
+    for (const std::string& failure : swept.failed) log_warning("left over: " + failure);
+    throw Error("the supervisor of '" + vm_.paths.name + "' died" +
+                    (client_.over()->empty() ? "" : " (" + *client_.over() + ")") + "; its VM was removed",
+                "If nobody killed it, please report this with the words above.");
+  }
+
+  int outcome() {
+    if (failure_) {
+      if (!failure_->console.empty() && (!ready_ || failure_->guest_crashed)) {
+        print_error("the end of the guest's console:\n" + last_lines(failure_->console, 25));
+      }
+      throw Error(printable(failure_->message), printable(failure_->hint), static_cast<ExitCode>(failure_->exit_code));
+    }
+    if (report_) {
+      if (!options_.json) print_error(report_text(*report_));
+      if (agent_code_) return *agent_code_;
+      if (interrupted_ != 0) return 128 + interrupted_;
+      return report_->exit_code != 0 ? report_->exit_code : static_cast<int>(ExitCode::agentvm_failed);
+    }
+    if (options_.detach && agent_started_) {
+      if (!options_.json) print(vm_.spec.name + "\n");
+      return 0;
+    }
+    if (vm_.spec.keep && agent_code_) {
+      print_error(
+          fmt::format("agentvm: the agent ended with exit code {}; the VM '{}' stays: agentvm shell {}, agentvm "
+                      "destroy {}\n",
+                      *agent_code_, vm_.spec.name, vm_.spec.name, vm_.spec.name));
+      return *agent_code_;
+    }
+    if (leave_) return interrupted_ != 0 ? 128 + interrupted_ : static_cast<int>(ExitCode::agentvm_failed);
+    supervisor_lost();
+  }
+
+  StartedVm vm_;
+  FollowOptions options_;
+  Client client_;
+  AsyncEvent changed_;
+  Progress progress_;
+  SignalWatch signals_;
+  std::optional<JsonLines> json_out_;
+  std::shared_ptr<StdioRelay> relay_;
+  link::StreamPtr own_;
+  bool ready_ = false;
+  bool agent_started_ = false;
+  bool relay_done_ = false;
+  bool events_done_ = false;
+  bool reader_gone_ = false;
+  bool leave_ = false;
+  int interrupted_ = 0;
+  int interruptions_ = 0;
+  std::optional<int> agent_code_;
+  std::optional<Failure> failure_;
+  std::optional<supervisor::Report> report_;
+};
+
+}  // namespace
+
+int follow_run(StartedVm vm, const FollowOptions& options, const Context&) {
+  return RunFollower(std::move(vm), options).run();
+}
+
+}  // namespace agentvm::commands

@@ -1,0 +1,47 @@
+// plan.hpp - from `agentvm run`'s options to the plan of a run.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "launcher/cli/context.hpp"
+#include "launcher/cli/options.hpp"
+#include "vmspec/plan/plan.hpp"
+#include "vmspec/profile/profile.hpp"
+
+namespace agentvm::commands {
+
+/// Looks at everything once; then plans for any name, as often as a name turns out to be taken.
+class RunPlan {
+ public:
+  /// Throws Error: about the workspace, the prompt, or all mistakes of the profile at once.
+  RunPlan(const RunOptions& options, const Context& context);
+
+  /// Throws an Error with all that stands against the run.
+  vmspec::VmSpec for_name(const std::string& name) const;
+  /// Has Nix build the guest and the devShell where that is still to be done, after all else was checked: the report's
+  /// times count from its end. Throws an Error with all that stands against the run, or that says why something could
+  /// not be built.
+  void build_missing(const std::function<void(std::string_view line)>& progress);
+  const std::string& workspace() const noexcept { return workspace_; }
+
+ private:
+  state::Roots roots_;
+  vmspec::RunRequest request_;
+  std::string workspace_;
+  std::string report_file_;
+  std::int64_t started_unix_ms_;
+  vmspec::Profile profile_;
+  vmspec::HostFacts facts_;
+};
+
+/// The profile for a workspace ("": none) with the overrides of the command line. Throws all its mistakes at once.
+vmspec::Profile load_profile(const std::string& name, const std::string& workspace,
+                             const std::vector<Override>& overrides);
+
+/// Likewise, and refuses keys that reach outside the VM and come from the workspace's own file, unless it is trusted.
+vmspec::Profile load_checked_profile(const std::string& name, const std::string& workspace,
+                                     const std::vector<Override>& overrides, bool trust_workspace);
+
+}  // namespace agentvm::commands

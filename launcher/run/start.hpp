@@ -1,0 +1,32 @@
+// start.hpp - makes a VM's directories and starts its supervisor.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "base/unique_fd.hpp"
+#include "launcher/state/vm_directory.hpp"
+#include "vmspec/plan/vm_spec.hpp"
+
+namespace agentvm::commands {
+
+/// A supervisor that was started, and our connection to it.
+struct StartedVm {
+  state::VmPaths paths;
+  vmspec::VmSpec spec;
+  UniqueFd connection;
+  UniqueFd supervisor;  ///< pidfd; the process is never killed by us: it takes its VM down when we leave
+};
+
+/// Takes the wanted name, or for "" the first free one after the workspace's; `plan` makes the plan for a name.
+/// Leftovers of dead VMs in the way are swept. Throws Error, leaving nothing.
+StartedVm start_vm(const state::Roots& roots, const std::string& wanted_name, const std::string& workspace,
+                   const std::function<vmspec::VmSpec(const std::string&)>& plan);
+
+/// The name start_vm would take now.
+std::string choose_name(const state::Roots& roots, const std::string& wanted_name, const std::string& workspace);
+
+/// Sweeps every dead VM that is not kept. For verbs that pass by: what fails is left to `agentvm gc`.
+void sweep_dead(const state::Roots& roots);
+
+}  // namespace agentvm::commands

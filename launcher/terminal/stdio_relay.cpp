@@ -1,0 +1,154 @@
+// stdio_relay.cpp - pumps between local streams and those of a process.
+#include "launcher/terminal/stdio_relay.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <cerrno>
+#include <cstdlib>
+
+#include "base/error.hpp"
+#include "launcher/terminal/log.hpp"
+
+namespace agentvm::commands {
+
+namespace asio = boost::asio;
+
+StdioRelay::StdioRelay(asio::any_io_executor executor, link::SessionPtr session, RelayOptions options)
+    : executor_(std::move(executor)), session_(std::move(session)), options_(std::move(options)), changed_(executor_) {}
+
+StdioRelay::~StdioRelay() = default;
+
+void StdioRelay::open_outputs() {
+  if (!options_.sink) {
+    stdout_ = std::make_unique<LocalOutput>(executor_, STDOUT_FILENO);
+    if (!options_.tty) stderr_ = std::make_unique<LocalOutput>(executor_, STDERR_FILENO);
+  }
+  const auto start = [this](const std::string& name, LocalOutput* local) {
+    ++outputs_open_;
+    const link::StreamPtr stream = session_->open("GET", options_.base + "/" + name, {}, true);
+    asio::co_spawn(
+        executor_,
+        [](std::shared_ptr<StdioRelay> me, link::StreamPtr stream_in, std::string name_in,
+           LocalOutput* local_in) -> asio::awaitable<void> {
+          co_await me->pump_output(std::move(stream_in), std::move(name_in), local_in);
+        }(shared_from_this(), stream, name, local),
+        asio::detached);
+  };
+  start("stdout", stdout_.get());
+  if (!options_.tty) start("stderr", stderr_.get());
+}
+
+asio::awaitable<void> StdioRelay::pump_output(link::StreamPtr stream, std::string name, LocalOutput* local) {
+  try {
+    for (;;) {
+      std::string bytes = co_await stream->read();
+      if (bytes.empty()) break;
+      bool taken = false;
+      if (local != nullptr) {
+        taken = co_await local->write(std::move(bytes));
+      } else {
+        taken = co_await options_.sink(name, std::move(bytes));
+      }
+      if (taken) continue;
+      output_lost_ = true;
+      output_error_ = local != nullptr ? local->error() : EPIPE;
+      changed_.notify();
+      stream->reset();
+      break;
+    }
+    const std::string_view code = link::field(stream->trailers(), "exit-code");
+    if (!code.empty()) exit_code_ = std::atoi(std::string(code).c_str());
+  } catch (const Error& error) {
+    log_debug(error.what());  // the link's loss is noticed, and told, by whoever holds the session
+  }
+  if (local != nullptr && !output_lost_ && !co_await local->flush()) {
+    output_lost_ = true;
+    output_error_ = local->error();
+  }
+  --outputs_open_;
+  changed_.notify();
+}
+
+void StdioRelay::open_input() {
+  if (options_.tty) raw_.emplace();
+  if (!options_.input) return;
+  stdin_ = std::make_unique<LocalInput>(executor_, STDIN_FILENO);
+  asio::co_spawn(
+      executor_,
+      [](std::shared_ptr<StdioRelay> me) -> asio::awaitable<void> { co_await me->pump_input(); }(shared_from_this()),
+      asio::detached);
+}
+
+asio::awaitable<void> StdioRelay::pump_input() {
+  try {
+    const link::StreamPtr stream = session_->open("POST", options_.base + "/stdin");
+    for (;;) {
+      std::string bytes = co_await stdin_->read();
+      if (bytes.empty()) break;
+      if (options_.tty && options_.detach_keys) {
+        bytes = keys_.filter(bytes, detached_);
+        if (detached_) {
+          changed_.notify();
+          co_return;  // dropping the stream resets it; the agent's stdin stays open
+        }
+        if (bytes.empty()) continue;
+      }
+      co_await stream->write(std::move(bytes));
+    }
+    stream->finish();
+    co_await stream->closed();
+  } catch (const Error& error) {
+    // The process closed its stdin, or has none: what more we have is nobody's.
+    log_debug(error.what());
+  }
+}
+
+void StdioRelay::close_input() noexcept {
+  if (stdin_) stdin_->stop();
+  raw_.reset();
+}
+
+void StdioRelay::shut_down() noexcept {
+  close_input();
+  stdin_.reset();
+  stdout_.reset();
+  stderr_.reset();
+}
+
+asio::awaitable<void> StdioRelay::finished() {
+  const auto keep = shared_from_this();
+  while (outputs_open_ > 0 && !detached_) co_await changed_.wait();
+  close_input();
+}
+
+asio::awaitable<void> StdioRelay::wait_output_lost() {
+  const auto keep = shared_from_this();
+  while (!output_lost_) co_await changed_.wait();
+}
+
+asio::awaitable<void> StdioRelay::send_signal(int number) {
+  const auto keep = shared_from_this();
+  try {
+    co_await link::request(*session_, "POST", options_.base + "/signal", fmt::format("{{\"signal\":{}}}", number),
+                           4096);
+  } catch (const Error& error) {
+    log_debug(error.what());
+  }
+}
+
+asio::awaitable<void> StdioRelay::send_size() {
+  const auto keep = shared_from_this();
+  if (!options_.tty) co_return;
+  const WindowSize size = window_size();
+  try {
+    co_await link::request(*session_, "POST", options_.base + "/resize",
+                           fmt::format("{{\"rows\":{},\"columns\":{}}}", size.rows, size.columns), 4096);
+  } catch (const Error& error) {
+    log_debug(error.what());
+  }
+}
+
+}  // namespace agentvm::commands

@@ -1,0 +1,104 @@
+// attach.cpp - agentvm attach: joins the agent's streams and leaves it working.
+#include <signal.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <optional>
+
+#include "base/async/event.hpp"
+#include "base/error.hpp"
+#include "launcher/client/client.hpp"
+#include "launcher/client/vm_lookup.hpp"
+#include "launcher/terminal/log.hpp"
+#include "launcher/terminal/output.hpp"
+#include "launcher/terminal/signals.hpp"
+#include "launcher/terminal/stdio_relay.hpp"
+#include "launcher/verbs/verbs.hpp"
+
+namespace agentvm::commands {
+
+namespace asio = boost::asio;
+
+namespace {
+
+class Attachment {
+ public:
+  Attachment(const state::VmPaths& paths, const vmspec::AgentSpec& agent)
+      : client_(Client::connect(paths)),
+        changed_(client_.io().get_executor()),
+        relay_(std::make_shared<StdioRelay>(
+            client_.io().get_executor(), client_.session_ptr(),
+            RelayOptions{.base = "/agent", .tty = agent.pty, .input = agent.pty, .detach_keys = true})),
+        signals_(client_.io(), [this](int number) { on_signal(number); }) {}
+  Attachment(const Attachment&) = delete;
+  Attachment& operator=(const Attachment&) = delete;
+  ~Attachment() { relay_->shut_down(); }
+
+  /// The agent's exit code; nullopt when we left before.
+  std::optional<int> run() {
+    client_.run(follow());
+    relay_->close_input();
+    return left_ || relay_->detached() ? std::nullopt : relay_->exit_code();
+  }
+  bool left() const { return left_ || relay_->detached(); }
+
+ private:
+  asio::awaitable<void> follow() {
+    relay_->open_outputs();
+    relay_->open_input();
+    co_await relay_->send_size();
+    asio::co_spawn(client_.io(), outputs(), asio::detached);
+    asio::co_spawn(client_.io(), lost(), asio::detached);
+    while (!done_ && !left_) co_await changed_.wait();
+  }
+
+  asio::awaitable<void> outputs() {
+    co_await relay_->finished();
+    done_ = true;
+    changed_.notify();
+  }
+
+  asio::awaitable<void> lost() {
+    co_await relay_->wait_output_lost();
+    left_ = true;
+    changed_.notify();
+  }
+
+  void on_signal(int number) {
+    if (number == SIGWINCH) {
+      asio::co_spawn(client_.io(), relay_->send_size(), asio::detached);
+      return;
+    }
+    left_ = true;
+    changed_.notify();
+  }
+
+  Client client_;
+  AsyncEvent changed_;
+  std::shared_ptr<StdioRelay> relay_;
+  SignalWatch signals_;
+  bool done_ = false;
+  bool left_ = false;
+};
+
+}  // namespace
+
+int attach(const AttachOptions& options, const Context& context) {
+  const state::VmPaths paths = named_or_implied_vm(context.roots, options.name);
+  const auto spec = read_spec(paths);
+  if (!spec) throw Error("the VM '" + paths.name + "' has no readable spec.json", "agentvm destroy " + paths.name);
+  if (spec->agent.pty && !has_terminal()) {
+    throw Error("the agent of '" + paths.name + "' has a terminal, so attaching to it needs one",
+                "agentvm logs -f " + paths.name + " shows its output anywhere.", ExitCode::usage);
+  }
+  Attachment attachment(paths, spec->agent);
+  const std::optional<int> code = attachment.run();
+  if (code) return *code;
+  if (attachment.left()) {
+    print_error("\nagentvm: left '" + paths.name + "'; its agent works on: agentvm attach " + paths.name + "\n");
+    return 0;
+  }
+  throw Error("the VM '" + paths.name + "' went away while attached");
+}
+
+}  // namespace agentvm::commands

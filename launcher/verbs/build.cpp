@@ -1,0 +1,57 @@
+// build.cpp - agentvm build: has Nix build what a profile's VMs boot, and the devShell they work in.
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.hpp"
+#include "launcher/host/path_facts.hpp"
+#include "launcher/host/programs.hpp"
+#include "launcher/nix/nix_image.hpp"
+#include "launcher/run/definition_files.hpp"
+#include "launcher/run/devshell.hpp"
+#include "launcher/run/plan.hpp"
+#include "launcher/run/progress.hpp"
+#include "launcher/run/workspace_check.hpp"
+#include "launcher/terminal/output.hpp"
+#include "launcher/verbs/verbs.hpp"
+
+namespace agentvm::commands {
+
+namespace {
+
+std::string build_devshell_here(bool again, const Context& context,
+                                const std::function<void(std::string_view line)>& progress) {
+  const std::string workspace = check_workspace(".", context.roots);
+  vmspec::HostFacts facts;
+  facts.programs = host::find_tools(context.roots.cache);
+  look_for_devshell(workspace, context.roots, facts, again);
+  if (!facts.devshell) {
+    throw Error("guest.devshell: " + facts.devshell_refusal.reason, facts.devshell_refusal.hint,
+                ExitCode::cannot_start);
+  }
+  return build_devshell(workspace, facts, context.roots, progress, again).gc_root;
+}
+
+}  // namespace
+
+int build(const BuildOptions& options, const Context& context) {
+  const vmspec::Profile profile =
+      load_checked_profile(options.profile, host::real_path("."), options.overrides, options.trust_workspace);
+  Progress progress(options.quiet);
+  const auto show = [&progress](std::string_view line) { progress.step(std::string(line)); };
+  std::vector<std::string> built;
+  const bool devshell = profile.guest.devshell;
+  // Whoever wants the host's own system has nothing else to build.
+  if (!devshell || profile.guest.source != vmspec::GuestSource::host) {
+    built.push_back(image::build_nix_image(make_definition(vmspec::shared_profile(profile)), context.roots.cache,
+                                           {.update = options.update, .progress = show})
+                        .root);
+  }
+  if (devshell) built.push_back(build_devshell_here(options.update, context, show));
+  progress.clear();
+  for (const std::string& root : built) print(root + "\n");
+  return 0;
+}
+
+}  // namespace agentvm::commands

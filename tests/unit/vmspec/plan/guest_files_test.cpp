@@ -1,0 +1,87 @@
+// guest_files_test.cpp - accounts, sudo and home of a host guest.
+#include "vmspec/plan/guest_files.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+namespace agentvm::vmspec {
+
+namespace {
+
+const GuestFile* find(const std::vector<GuestFile>& files, const std::string& path) {
+  const auto found = std::find_if(files.begin(), files.end(), [&](const GuestFile& file) { return file.path == path; });
+  return found == files.end() ? nullptr : &*found;
+}
+
+GuestFilesInput some_input() {
+  return {
+      .user = "dev",
+      .hostname = "box",
+      .machine_id = "0123456789abcdef0123456789abcdef",
+      .path = "/usr/bin:/bin",
+      .mount_points = {"/usr", "/workspace", "/home/dev/.cargo/bin", "/home/dev/.rustup/toolchains", "/home/other/x"}};
+}
+
+}  // namespace
+
+TEST_CASE("accounts: the agent is uid 1000, and there is no password anywhere") {
+  const auto files = guest_files(some_input());
+  const GuestFile* passwd = find(files, "/etc/passwd");
+  REQUIRE(passwd != nullptr);
+  CHECK(passwd->content.find("dev:*:1000:1000:dev:/home/dev:/bin/bash\n") != std::string::npos);
+  CHECK(passwd->content.find("root:*:0:0:") == 0);
+  CHECK(find(files, "/etc/shadow") == nullptr);
+  CHECK(find(files, "/etc/group")->content.find("sudo:*:27:dev\n") != std::string::npos);
+}
+
+TEST_CASE("sudo asks nobody") {
+  const auto files = guest_files(some_input());
+  const GuestFile* sudoers = find(files, "/etc/sudoers");
+  REQUIRE(sudoers != nullptr);
+  CHECK(sudoers->mode == 0440);
+  CHECK(sudoers->uid == 0);
+  CHECK(sudoers->content.find("dev ALL=(ALL:ALL) NOPASSWD: ALL\n") != std::string::npos);
+  CHECK(sudoers->content.find("!fqdn") != std::string::npos);
+  for (const char* service : {"sudo", "sudo-i", "su", "other"})
+    CHECK(find(files, std::string("/etc/pam.d/") + service) != nullptr);
+}
+
+TEST_CASE("directories between the home and a share belong to the agent, the shares do not") {
+  const auto files = guest_files(some_input());
+  for (const char* path : {"/home/dev", "/home/dev/.cargo", "/home/dev/.rustup"}) {
+    CAPTURE(path);
+    const GuestFile* entry = find(files, path);
+    REQUIRE(entry != nullptr);
+    CHECK(entry->directory);
+    CHECK(entry->uid == 1000);
+    CHECK(entry->gid == 1000);
+  }
+  CHECK(find(files, "/home/dev/.cargo/bin") == nullptr);
+  CHECK(find(files, "/home/other") == nullptr);
+}
+
+TEST_CASE("a share inside a share needs no directory of ours") {
+  auto input = some_input();
+  input.mount_points = {"/home/dev/a", "/home/dev/a/b/c"};
+  const auto files = guest_files(input);
+  CHECK(find(files, "/home/dev/a") == nullptr);
+  CHECK(find(files, "/home/dev/a/b") == nullptr);
+}
+
+TEST_CASE("the guidance names the workspace, the user and the servers") {
+  const std::string text =
+      render_agents_md({.user = "dev", .mount = "/code", .read_only = true, .mcp_servers = {"nixos", "other"}});
+  CHECK(text.find("`/code`") != std::string::npos);
+  CHECK(text.find("`dev`") != std::string::npos);
+  CHECK(text.find("read-only)") != std::string::npos);
+  CHECK(text.find("`nixos`") != std::string::npos);
+  CHECK(text.find("`other`") != std::string::npos);
+  CHECK(text.find('@') == std::string::npos);
+  CHECK(text.find("there is none") != std::string::npos);
+  const std::string online = render_agents_md({.user = "dev", .mount = "/code", .internet = true});
+  CHECK(online.find("public addresses") != std::string::npos);
+  CHECK(online.find("there is none") == std::string::npos);
+}
+
+}  // namespace agentvm::vmspec

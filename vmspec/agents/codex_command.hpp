@@ -1,0 +1,23 @@
+// codex_command.hpp - Codex's command line for one run, by the version that is installed.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vmspec/profile/profile.hpp"
+
+namespace agentvm::vmspec {
+
+struct CodexCommandInput {
+  std::string program;  ///< absolute guest path
+  std::string version;  ///< "0.169.0"; unknown or "": the newest mapping
+  Autonomy autonomy = Autonomy::full_auto;
+  std::optional<std::string> prompt = {};  ///< set: `codex exec`; not set: the TUI
+  std::vector<std::string> args = {};      ///< the profile's and the caller's, in front of the prompt
+};
+
+/// argv. The prompt is the last word, after "--", so that no prompt is ever taken for a flag.
+std::vector<std::string> codex_command(const CodexCommandInput& input);
+
+}  // namespace agentvm::vmspec

@@ -1,0 +1,189 @@
+// guest_files.cpp - the files a host guest is given on top of its image: accounts, sudo, the agent's home.
+#include "vmspec/plan/guest_files.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "vmspec/embedded.hpp"
+#include "vmspec/plan/paths.hpp"
+
+namespace agentvm::vmspec {
+
+namespace {
+
+GuestFile file(std::string path, std::string content, unsigned mode = 0644) {
+  return {.path = std::move(path), .content = std::move(content), .mode = mode};
+}
+
+GuestFile directory(std::string path, unsigned mode) {
+  return {.path = std::move(path), .mode = mode, .directory = true};
+}
+
+GuestFile owned_by_agent(GuestFile entry) {
+  entry.uid = agent_uid;
+  entry.gid = agent_gid;
+  return entry;
+}
+
+/// No shadow file: nobody logs in with a password, and '*' says so to every reader of passwd.
+void add_accounts(std::vector<GuestFile>& out, const std::string& user) {
+  out.push_back(file("/etc/passwd", fmt::format("root:*:0:0:root:/root:/bin/bash\n"
+                                                "daemon:*:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n"
+                                                "bin:*:2:2:bin:/bin:/usr/sbin/nologin\n"
+                                                "sys:*:3:3:sys:/dev:/usr/sbin/nologin\n"
+                                                "_apt:*:100:65534::/nonexistent:/usr/sbin/nologin\n"
+                                                "{0}:*:{1}:{2}:{0}:/home/{0}:/bin/bash\n"
+                                                "nobody:*:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
+                                                user, agent_uid, agent_gid)));
+  out.push_back(file("/etc/group", fmt::format("root:*:0:\n"
+                                               "daemon:*:1:\n"
+                                               "bin:*:2:\n"
+                                               "sys:*:3:\n"
+                                               "tty:*:5:\n"
+                                               "sudo:*:27:{0}\n"
+                                               "shadow:*:42:\n"
+                                               "utmp:*:43:\n"
+                                               "staff:*:50:\n"
+                                               "{0}:*:{1}:\n"
+                                               "nogroup:*:65534:\n",
+                                               user, agent_gid)));
+}
+
+/// The agent owns its machine: sudo and su ask nobody, and nothing else logs in.
+void add_privileges(std::vector<GuestFile>& out, const std::string& user, const std::string& path) {
+  out.push_back(file("/etc/sudoers",
+                     fmt::format("Defaults env_reset, !fqdn, !requiretty, !lecture\n"
+                                 "Defaults secure_path=\"{1}\"\n"
+                                 "Defaults env_keep += \"LANG LC_ALL TERM COLORTERM NO_PROXY TMPDIR\"\n"
+                                 "root ALL=(ALL:ALL) NOPASSWD: ALL\n"
+                                 "{0} ALL=(ALL:ALL) NOPASSWD: ALL\n",
+                                 user, path),
+                     0440));
+  const std::string permit =
+      "auth required pam_permit.so\n"
+      "account required pam_permit.so\n"
+      "password required pam_permit.so\n"
+      "session required pam_permit.so\n";
+  out.push_back(file("/etc/pam.d/other", permit));
+  out.push_back(file("/etc/pam.d/sudo", permit));
+  out.push_back(file("/etc/pam.d/sudo-i", permit));
+  out.push_back(file("/etc/pam.d/su", "auth sufficient pam_rootok.so\n" + permit));
+}
+
+void add_system(std::vector<GuestFile>& out, const GuestFilesInput& input) {
+  out.push_back(file("/etc/hostname", input.hostname + "\n"));
+  out.push_back(file("/etc/hosts", fmt::format("127.0.0.1 localhost\n"
+                                               "127.0.1.1 {}\n"
+                                               "::1 localhost ip6-localhost ip6-loopback\n",
+                                               input.hostname)));
+  out.push_back(file("/etc/resolv.conf", "# no name servers: this machine has no network\n"));
+  out.push_back(file("/etc/nsswitch.conf",
+                     "passwd: files\n"
+                     "group: files\n"
+                     "shadow: files\n"
+                     "hosts: files dns\n"
+                     "networks: files\n"
+                     "protocols: files\n"
+                     "services: files\n"
+                     "ethers: files\n"
+                     "rpc: files\n"));
+  out.push_back(file("/etc/machine-id", input.machine_id + "\n", 0444));
+  out.push_back({.path = "/etc/os-release", .target = "../usr/lib/os-release"});
+  out.push_back(file("/etc/shells", "/bin/sh\n/bin/bash\n/usr/bin/bash\n/usr/bin/sh\n"));
+  out.push_back(file("/etc/login.defs",
+                     "UID_MIN 1000\n"
+                     "UID_MAX 60000\n"
+                     "GID_MIN 1000\n"
+                     "GID_MAX 60000\n"
+                     "UMASK 022\n"
+                     "USERGROUPS_ENAB yes\n"));
+  out.push_back(file("/etc/profile", fmt::format("# Login shells get what the agent has.\n"
+                                                 "export PATH=\"{}\"\n"
+                                                 "export LANG=\"${{LANG:-C.UTF-8}}\"\n",
+                                                 input.path)));
+  // Debian's bash reads it for interactive shells; the name of the machine tells them from the host's.
+  out.push_back(file("/etc/bash.bashrc", "[ -z \"$PS1\" ] || PS1='\\u@\\h:\\w\\$ '\n"));
+  // Files of the workspace belong to its owner outside; Git would refuse them for any other reader.
+  out.push_back(file("/etc/gitconfig", "[safe]\n\tdirectory = *\n"));
+}
+
+/// ~/.cargo above an exposed ~/.cargo/bin must be the agent's: cargo writes beside it.
+void add_home(std::vector<GuestFile>& out, const GuestFilesInput& input) {
+  const std::string home = "/home/" + input.user;
+  out.push_back(directory("/root", 0700));
+  out.push_back(owned_by_agent(directory(home, 0755)));
+  std::set<std::string> between;
+  for (const std::string& mount : input.mount_points) {
+    for (std::size_t slash = mount.rfind('/'); slash > home.size(); slash = mount.rfind('/', slash - 1)) {
+      const std::string parent = mount.substr(0, slash);
+      if (!is_within(parent, home)) break;
+      const bool shared = std::any_of(input.mount_points.begin(), input.mount_points.end(),
+                                      [&](const std::string& other) { return is_within(parent, other); });
+      if (!shared) between.insert(parent);
+    }
+  }
+  for (const std::string& path : between) out.push_back(owned_by_agent(directory(path, 0755)));
+  out.push_back(owned_by_agent(file(home + "/.profile", "umask 022\n")));
+}
+
+void replace_all(std::string& text, std::string_view what, std::string_view with) {
+  for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size())) {
+    text.replace(at, what.size(), with);
+  }
+}
+
+}  // namespace
+
+std::vector<GuestFile> guest_files(const GuestFilesInput& input) {
+  std::vector<GuestFile> out;
+  add_accounts(out, input.user);
+  add_privileges(out, input.user, input.path);
+  add_system(out, input);
+  add_home(out, input);
+  return out;
+}
+
+std::string render_agents_md(const AgentsMdInput& input) {
+  std::string mcp;
+  for (const std::string& server : input.mcp_servers) {
+    if (server == "nixos") {
+      mcp +=
+          "* **MCP server `nixos`**: looks up packages, versions and options of nixpkgs, NixOS, Home Manager and "
+          "nix-darwin.\n"
+          "  It runs outside this machine and sees none of your files; some of its actions are switched off.\n";
+    } else {
+      mcp += fmt::format("* **MCP server `{}`**: runs outside this machine and sees none of your files.\n", server);
+    }
+  }
+  const std::string_view system =
+      input.kind == GuestKind::nix
+          ? "The system is NixOS: /nix/store and a generated /etc. There\n"
+            "  is no package manager but `nix`; put what you build or unpack into your home or /tmp."
+          : "/usr is the host's, read-only: packages cannot be installed there;\n"
+            "  put what you build or unpack into your home or /tmp.";
+  const std::string_view network =
+      input.internet
+          ? "public addresses over IPv4, no private ones and none of the host's. What you download is gone\n"
+            "  with the machine, unless it lies in the workspace."
+          : "there is none, apart from the model you run on and the MCP servers below. Do not try to download: "
+            "crates,\n"
+            "  wheels, npm packages, Git remotes and package mirrors are out of reach. Work with what is installed, "
+            "vendored or cached,\n"
+            "  and say what is missing if the task needs it.";
+  constexpr std::string_view devshell =
+      "The project's own devShell is entered already: its tools are on your PATH and its variables are set, so `nix "
+      "develop` is not\nneeded. A change to it takes effect in the next machine.\n\n";
+  std::string text = embedded_template("AGENTS.md");
+  replace_all(text, "@DEVSHELL@", input.devshell ? devshell : "");
+  replace_all(text, "@NETWORK@", network);
+  replace_all(text, "@SYSTEM@", system);
+  replace_all(text, "@MOUNT@", input.mount);
+  replace_all(text, "@USER@", input.user);
+  replace_all(text, "@READ_ONLY@", input.read_only ? " (none this time: it is read-only)" : "");
+  replace_all(text, "@MCP@", mcp);
+  return text;
+}
+
+}  // namespace agentvm::vmspec

@@ -1,0 +1,38 @@
+// guest_files.hpp - the files a host guest is given on top of its image: accounts, sudo, the agent's home.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "vmspec/plan/vm_spec.hpp"
+
+namespace agentvm::vmspec {
+
+/// The agent's uid and gid inside, whatever the caller's are outside.
+inline constexpr std::uint32_t agent_uid = 1000;
+inline constexpr std::uint32_t agent_gid = 1000;
+
+struct GuestFilesInput {
+  std::string user;
+  std::string hostname;
+  std::string machine_id;
+  std::string path;                       ///< PATH inside, free of quotes and of what a shell expands (is_plain_path)
+  std::vector<std::string> mount_points;  ///< of the shares: what lies between the home and one of them is the agent's
+};
+
+/// /etc and the home of a host guest. What depends on the host's own /etc (certificates, alternatives) is the image's.
+std::vector<GuestFile> guest_files(const GuestFilesInput& input);
+
+struct AgentsMdInput {
+  std::string user;
+  std::string mount;
+  bool read_only = false;                ///< the workspace
+  std::vector<std::string> mcp_servers;  ///< names
+  GuestKind kind = GuestKind::host;      ///< whose system it is
+  bool internet = false;                 ///< a network card behind NAT
+  bool devshell = false;                 ///< the agent works in the workspace's own
+};
+/// templates/AGENTS.md for this guest.
+std::string render_agents_md(const AgentsMdInput& input);
+
+}  // namespace agentvm::vmspec

@@ -1,0 +1,187 @@
+// plan.cpp - from what is wanted and what is there to what will be done.
+#include "vmspec/plan/plan.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/wire/guest.hpp"
+#include "vmspec/agents/agent_package.hpp"
+#include "vmspec/plan/guest_files.hpp"
+#include "vmspec/plan/names.hpp"
+#include "vmspec/plan/paths.hpp"
+#include "vmspec/plan/planner.hpp"
+#include "vmspec/profile/rules.hpp"
+#include "vmspec/profile/units.hpp"
+
+namespace agentvm::vmspec {
+
+namespace {
+
+constexpr std::size_t max_name = 41;
+
+bool is_name(std::string_view name) {
+  const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+  return !name.empty() && name.size() <= max_name && name.front() != '-' &&
+         std::all_of(name.begin(), name.end(), allowed);
+}
+
+}  // namespace
+
+NeededFacts needed_facts(const Profile& profile, const RunRequest& request, GuestKind guest) {
+  NeededFacts needed;
+  const AgentKind kind = Planner::kind_of(profile, request);
+  const bool host = guest == GuestKind::host;
+  if (host) needed.programs = profile.guest.tools;
+  for (const auto& [name, server] : profile.mcp) {
+    if (!server.command.empty()) needed.programs.push_back(server.command.front());
+  }
+  std::sort(needed.programs.begin(), needed.programs.end());
+  needed.programs.erase(std::unique(needed.programs.begin(), needed.programs.end()), needed.programs.end());
+  if (host) needed.paths = profile.guest.expose;
+  needed.environment = {"COLORTERM", "LANG", "TERM"};
+  if (profile.model.key.kind == KeySource::Kind::env) needed.environment.push_back(profile.model.key.name);
+  const bool brings_agent = !host && nix_agent_package(profile.agent.kind, profile.agent.package);
+  if (kind == AgentKind::codex && !brings_agent) needed.agent_package = profile.agent.package;
+  needed.devshell = profile.guest.devshell;
+  needed.network = profile.network.egress == EgressChoice::automatic || profile.network.egress == EgressChoice::nat;
+  return needed;
+}
+
+VmSpec make_vm_spec(const Profile& profile, const HostFacts& facts, const RunRequest& request,
+                    std::vector<Problem>& problems) {
+  return Planner(profile, facts, request, problems).run();
+}
+
+AgentKind Planner::kind_of(const Profile& profile, const RunRequest& request) {
+  return request.command ? AgentKind::command : profile.agent.kind;
+}
+
+VmSpec Planner::run() {
+  refuse_missing_engines();
+  identity();
+  hypervisor();
+  machine();
+  programs();
+  kernel();
+  ownership();
+  system_share();
+  workspace();
+  exposed_shares();
+  devshell();
+  agent_share();
+  guest_path();
+  tools();
+  network();
+  model();
+  mcp_servers();
+  agent();
+  files();
+  return std::move(spec_);
+}
+
+void Planner::refuse(const std::string& key, std::string message, std::string hint, ExitCode code) {
+  problems_.push_back(problem_at(profile_.origin(key), key, std::move(message), std::move(hint), code));
+}
+
+void Planner::refuse_run(std::string message, std::string hint, ExitCode code) {
+  problems_.push_back({.message = std::move(message), .hint = std::move(hint), .code = code});
+}
+
+void Planner::identity() {
+  if (!is_name(request_.name)) {
+    refuse_run(
+        fmt::format("{} cannot name a VM: a name has lower-case letters, digits and '-', begins with a letter or "
+                    "digit, and has at most {} characters",
+                    quote_value(request_.name), max_name),
+        "give another one with --name");
+  }
+  spec_.name = request_.name;
+  spec_.uuid = request_.uuid;
+  spec_.hostname = request_.name;
+  spec_.machine_id = request_.machine_id;
+  spec_.profile = profile_.name;
+  spec_.keep = request_.keep;
+  spec_.detached = request_.detached;
+  spec_.connect = profile_.machine.connect;
+}
+
+void Planner::machine() {
+  const unsigned cpus = std::max(1U, facts_.cpus);
+  spec_.vcpus = std::min(profile_.machine.vcpus, cpus);
+  spec_.memory_bytes = profile_.machine.memory_bytes;
+  spec_.disk_bytes = profile_.machine.disk_bytes;
+  if (spec_.vcpus < profile_.machine.vcpus) {
+    note(fmt::format("machine.vcpus is {} instead of {}: the host has no more CPUs.", spec_.vcpus,
+                     profile_.machine.vcpus));
+  }
+  if (facts_.memory_bytes > 0 && spec_.memory_bytes > facts_.memory_bytes) {
+    note(fmt::format("machine.memory ({}) is more than the host has ({}): the machine dies if it uses it all.",
+                     format_size(spec_.memory_bytes), format_size(facts_.memory_bytes >> 20 << 20)));
+  }
+}
+
+void Planner::ownership() {
+  const bool root = facts_.uid == 0;
+  spec_.owner_uid = root ? facts_.workspace_uid : facts_.uid;
+  spec_.owner_gid = root ? facts_.workspace_gid : facts_.gid;
+  if (root && spec_.owner_uid != 0) {
+    note(fmt::format("What the agent writes belongs to {}:{}, the owner of the workspace.", spec_.owner_uid,
+                     spec_.owner_gid));
+  }
+}
+
+void Planner::network() {
+  for (const std::string& text : profile_.network.publish) {
+    const auto published = rules::parse_publish(text);
+    if (!published) continue;  // the profile's own rules have refused it
+    spec_.publish.push_back({published->address, published->port, published->guest_port});
+    note(fmt::format("{}:{} of this host leads to port {} of the guest.", published->address, published->port,
+                     published->guest_port));
+  }
+  const EgressChoice wanted = profile_.network.egress;
+  spec_.egress = Egress::none;
+  if (wanted == EgressChoice::nat && !facts_.nat.works) {
+    refuse("network.egress", facts_.nat.reason, facts_.nat.hint, ExitCode::cannot_start);
+  } else if (wanted == EgressChoice::nat || (wanted == EgressChoice::automatic && facts_.nat.running)) {
+    spec_.egress = Egress::nat;
+  } else if (wanted == EgressChoice::automatic) {
+    note("The guest has no network: it reaches the model and the MCP servers only.");
+  }
+}
+
+void Planner::model() {
+  const Profile::Model& model = profile_.model;
+  ModelSpec spec{model.name, model.upstream, model.key};
+  spec.key.name = model.key.kind == KeySource::Kind::file ? expand_home(model.key.name, facts_.home) : model.key.name;
+  if (model.key.kind == KeySource::Kind::env && !facts_.environment.contains(model.key.name)) {
+    const std::string missing =
+        fmt::format("{} is not set, and model.key takes the model's key from it", model.key.name);
+    if (rules::is_loopback(rules::url_host(model.upstream))) {
+      // A server on this machine is most often a local model or a test's, which asks for no key.
+      spec.key = {};
+    } else if (kind_of(profile_, request_) == AgentKind::command) {
+      note(missing + ": the model cannot be reached from the guest.");
+      return;
+    } else {
+      refuse("model.key", missing, fmt::format("set {}, or say where the key is with model.key", model.key.name),
+             ExitCode::cannot_start);
+    }
+  }
+  spec_.model = std::move(spec);
+}
+
+void Planner::files() {
+  if (nix() != nullptr) return;  // it has accounts and an /etc of its own
+  GuestFilesInput input{.user = profile_.guest.user,
+                        .hostname = spec_.hostname,
+                        .machine_id = spec_.machine_id,
+                        .path = spec_.image.path};
+  for (const ShareSpec& share : spec_.shares) input.mount_points.push_back(share.mount_point);
+  std::vector<GuestFile> files = guest_files(input);
+  // The agent's own files come after the home they lie in.
+  files.insert(files.end(), std::make_move_iterator(spec_.files.begin()), std::make_move_iterator(spec_.files.end()));
+  spec_.files = std::move(files);
+}
+
+}  // namespace agentvm::vmspec

@@ -1,0 +1,110 @@
+// problem.cpp - wording of mistakes: place, key, rule, value, next step.
+#include "vmspec/profile/problem.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstddef>
+
+namespace agentvm::vmspec {
+
+namespace {
+
+/// Words longer than this are not compared: the distance costs the product of both lengths.
+constexpr std::size_t max_compared = 64;
+constexpr std::size_t max_quoted = 60;
+
+/// Optimal string alignment distance: insert, delete, replace and swapping two neighbours cost one each.
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> before(b.size() + 1), above(b.size() + 1), row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) above[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t replaced = above[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+      row[j] = std::min({above[j] + 1, row[j - 1] + 1, replaced});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) row[j] = std::min(row[j], before[j - 2] + 1);
+    }
+    before = above;
+    above = row;
+  }
+  return above[b.size()];
+}
+
+std::string visible(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) {
+      out += fmt::format("\\x{:02x}", byte);
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+Problem problem_at(const Origin& origin, std::string key, std::string message, std::string hint, ExitCode code) {
+  return {.file = origin.file,
+          .line = origin.line,
+          .column = origin.column,
+          .key = std::move(key),
+          .message = std::move(message),
+          .hint = std::move(hint),
+          .code = code};
+}
+
+std::string format(const Problem& problem) {
+  std::string out;
+  if (!problem.file.empty()) {
+    out += problem.file;
+    if (problem.line > 0) out += fmt::format(":{}:{}", problem.line, problem.column);
+    out += ": ";
+  }
+  if (!problem.key.empty()) out += problem.key + ": ";
+  out += problem.message;
+  if (!problem.hint.empty()) out += "; " + problem.hint;
+  return visible(out);
+}
+
+Error problems_error(std::span<const Problem> problems) {
+  std::string text;
+  ExitCode code = problems.empty() ? ExitCode::agentvm_failed : problems.front().code;
+  for (const Problem& problem : problems) {
+    if (!text.empty()) text += '\n';
+    text += format(problem);
+    if (problem.code == ExitCode::usage) code = ExitCode::usage;
+  }
+  return Error(text, {}, code);
+}
+
+std::optional<std::string> nearest(std::string_view word, std::span<const std::string_view> known) {
+  if (word.empty() || word.size() > max_compared) return std::nullopt;
+  // A third of the word may be wrong: "memroy" finds memory, "foo" finds nothing.
+  std::size_t best = std::max<std::size_t>(1, word.size() / 3) + 1;
+  std::optional<std::string> found;
+  for (const std::string_view candidate : known) {
+    if (candidate.size() > max_compared) continue;
+    const std::size_t away = distance(word, candidate);
+    if (away < best) {
+      best = away;
+      found = std::string(candidate);
+    }
+  }
+  return found;
+}
+
+std::string quote_value(std::string_view value) {
+  const bool cut = value.size() > max_quoted;
+  if (cut) {
+    value = value.substr(0, max_quoted);
+    // Never end inside a UTF-8 sequence.
+    while (!value.empty() && (static_cast<unsigned char>(value.back()) & 0xc0) == 0x80) value.remove_suffix(1);
+    if (!value.empty() && static_cast<unsigned char>(value.back()) >= 0xc0) value.remove_suffix(1);
+  }
+  return "'" + visible(value) + (cut ? "...'" : "'");
+}
+
+}  // namespace agentvm::vmspec
