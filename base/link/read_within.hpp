@@ -12,8 +12,7 @@
 namespace agentvm::link {
 
 /// The next bytes of a stream, or nullopt when none came in time.
-inline boost::asio::awaitable<std::optional<std::string>> read_within(Stream& stream,
-                                                                      std::chrono::milliseconds time) {
+inline boost::asio::awaitable<std::optional<std::string>> read_within(Stream& stream, std::chrono::milliseconds time) {
   std::optional<std::string> bytes;
   const auto read = [&]() -> boost::asio::awaitable<void> { bytes = co_await stream.read(); };
   co_await race(read(), sleep_for(time));
