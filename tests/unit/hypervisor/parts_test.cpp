@@ -13,7 +13,7 @@
 #include <string>
 #include <thread>
 
-#include "base/async/blocking_worker.hpp"
+#include "base/async/offload.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/process.hpp"
