@@ -27,7 +27,7 @@ UniqueFd inherited(int fd) {
   return UniqueFd(fd);
 }
 
-void run(const std::string& state_dir) {
+int run(const std::string& state_dir) {
   const std::string text = read_file(state_dir + "/spec.json");
   supervisor::SupervisorOptions options{
       .spec = vmspec::vm_spec_from_json(nlohmann::json::parse(text)),
@@ -43,7 +43,7 @@ void run(const std::string& state_dir) {
     throw Error(
         fmt::format("{} is not where the VM {} belongs ({})", state_dir, options.spec.name, options.paths.state_dir));
   }
-  supervisor::supervise(std::move(options));
+  return supervisor::supervise(std::move(options));
 }
 
 }  // namespace
@@ -58,8 +58,9 @@ int main(int argc, char** argv) {
     return static_cast<int>(agentvm::ExitCode::usage);
   }
   try {
-    run(argv[1]);
-    return 0;
+    const int code = run(argv[1]);
+    spdlog::shutdown();
+    return code;
   } catch (const agentvm::Error& error) {
     spdlog::critical("{}{}{}", error.what(), error.hint().empty() ? "" : " ", error.hint());
     return static_cast<int>(error.code());

@@ -139,6 +139,7 @@ struct VmSpec {
   std::vector<McpSpec> mcp;
   Egress egress = Egress::none;
   std::vector<PublishSpec> publish;
+  std::int64_t boot_timeout_ms = 60'000;  ///< from the start of the VMM to the guest's ready report
   bool keep = false;                 ///< the VM stays when the agent has ended
   bool detached = false;             ///< nobody owns it: it lives on without its caller
   std::string report_file = {};      ///< absolute; the supervisor writes the report there at the end; "": nowhere

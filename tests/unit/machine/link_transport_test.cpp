@@ -20,7 +20,7 @@
 #include "base/unix_socket.hpp"
 
 using namespace agentvm;
-using namespace agentvm::supervisor;
+using namespace agentvm::machine;
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
 

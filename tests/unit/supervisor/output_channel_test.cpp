@@ -24,7 +24,8 @@ struct Fixture {
   boost::asio::awaitable<void> serve(link::StreamPtr stream) {
     if (stream->path() == "/read") {
       stream->respond(200);
-      co_await channel->attach(stream);
+      OutputChannel::Reader reader(*channel);
+      co_await channel->send(reader, stream);
       co_return;
     }
     for (std::size_t sent = 0; sent < total;) {

@@ -1,0 +1,36 @@
+// workspace_listing.hpp - what lay in the workspace before the agent started, and what changed since; beside the loop.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/async/event.hpp"
+#include "base/async/offload.hpp"
+#include "launcher/workspace/snapshot.hpp"
+
+namespace agentvm::supervisor {
+
+class WorkspaceListing {
+ public:
+  /// `keep_dir` gets the texts that line counts need.
+  WorkspaceListing(boost::asio::any_io_executor executor, std::string workspace, std::string keep_dir);
+
+  /// Walks the workspace. Never throws: without a listing the report lists no files.
+  boost::asio::awaitable<void> take();
+  /// Completes when take() has.
+  boost::asio::awaitable<void> taken();
+  /// What is different now; `truncated` without any file when there is nothing to compare with.
+  boost::asio::awaitable<workspace::WorkspaceChanges> changes();
+
+ private:
+  std::string workspace_, keep_dir_;
+  std::shared_ptr<const workspace::Snapshot> before_;
+  bool taken_ = false;
+  AsyncEvent changed_;
+  BlockingWorker worker_;
+};
+
+}  // namespace agentvm::supervisor
