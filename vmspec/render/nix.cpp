@@ -147,6 +147,8 @@ std::string machine_name(const Profile& profile) {
   }
   out.resize(std::min(out.size(), longest_name));
   while (!out.empty() && out.back() == '-') out.pop_back();
+  // A host name of its own: NixOS refuses a second meaning of localhost.
+  if (out == "localhost") return "localhost-vm";
   return out.empty() ? "agent" : out;
 }
 
