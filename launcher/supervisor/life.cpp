@@ -24,8 +24,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// The guest's own start, kernel to links. Emulation on a busy machine took up to 20 s here; twice that is a hang.
-constexpr auto boot_limit = 60s;
 constexpr auto setup_limit = 30s;
 constexpr auto owner_limit = 60s;
 constexpr auto start_limit = 60s;
@@ -224,7 +222,7 @@ asio::awaitable<void> Life::boot() {
   asio::co_spawn(io_, watch_vm(), asio::detached);
   step("kernel", "booting the guest");
   const bool by_guest = links_.wait_for_guest();
-  co_await wait_until([&] { return *linked; }, by_guest ? std::chrono::milliseconds(boot_limit) : 10s,
+  co_await wait_until([&] { return *linked; }, by_guest ? std::chrono::milliseconds(spec_.boot_timeout_ms) : 10s,
                       by_guest ? "the guest to boot" : "QEMU to connect the guest's links");
 }
 
@@ -240,12 +238,16 @@ asio::awaitable<void> Life::lose(std::string what, Error reason) {
 }
 
 asio::awaitable<void> Life::set_up_guest() {
+  // The guest sets its clock by the document, which is therefore made when it is there to read it.
+  co_await wait_until([&] { return ready_report_.has_value(); }, std::chrono::milliseconds(spec_.boot_timeout_ms),
+                      "the guest to boot");
   guest::GuestSetup setup;
   setup.hostname = spec_.hostname;
   setup.machine_id = spec_.machine_id;
   setup.clock_unix_ms =
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
           .count();
+  setup.inode_limit = workspace::inode_limit();
   for (const auto& share : spec_.shares) setup.mounts.push_back({share.tag, share.mount_point, share.read_only});
   for (const auto& file : spec_.files) {
     setup.files.push_back({file.path, file.content, file.target, file.mode, file.uid, file.gid, file.directory});
@@ -256,7 +258,6 @@ asio::awaitable<void> Life::set_up_guest() {
     setup.model_port = guest::model_tcp_port;
   }
   setup.network = network_setup();
-  // Sent before the guest is there: it waits in the link and is answered as soon as the guest can.
   struct Outcome {
     std::optional<link::Answer> answer;
     std::string failure;
@@ -275,7 +276,6 @@ asio::awaitable<void> Life::set_up_guest() {
         }
         changed_.notify();
       });
-  co_await wait_until([&] { return ready_report_.has_value(); }, boot_limit, "the guest to boot");
   step("setup", "mounting the shares");
   co_await wait_until([&] { return outcome->answer.has_value() || !outcome->failure.empty(); }, setup_limit,
                       "the guest to set itself up");
