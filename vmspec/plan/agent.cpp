@@ -115,7 +115,8 @@ void Planner::codex() {
                                       .mcp_servers = config.mcp_servers,
                                       .kind = spec_.image.kind,
                                       .internet = spec_.egress == Egress::nat,
-                                      .devshell = profile_.guest.devshell})});
+                                      .devshell = profile_.guest.devshell,
+                                      .store_writable = profile_.store.writable})});
   }
 }
 

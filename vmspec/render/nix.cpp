@@ -175,7 +175,8 @@ Definition render_definition(const Profile& profile, const DefinitionInput& inpu
                                         .mount = profile.workspace.mount,
                                         .read_only = profile.workspace.mode == WorkspaceMode::read_only,
                                         .mcp_servers = served_mcp(profile),
-                                        .kind = GuestKind::nix})});
+                                        .kind = GuestKind::nix,
+                                        .store_writable = profile.store.writable})});
   }
   std::move(modules.begin(), modules.end(), std::back_inserter(definition.files));
   return definition;
