@@ -94,7 +94,9 @@ bool install_filter(const ChildPlan& plan) noexcept {
   if (plan.listener_to < 0) return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &plan.seccomp) == 0;
   const auto listener =
       static_cast<int>(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &plan.seccomp));
-  return listener >= 0 && send_descriptor(plan.listener_to, listener);
+  // Where a container's manager listens already there is no second listener: what would ask fails (ENOSYS).
+  if (listener < 0) return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &plan.seccomp) == 0;
+  return send_descriptor(plan.listener_to, listener);
 }
 
 [[noreturn]] void run_child(const ChildPlan& plan) noexcept {

@@ -164,8 +164,13 @@ std::string render_agents_md(const AgentsMdInput& input) {
       "  store is read-only, so `nix` can neither build nor install (\"permission denied\"); put what you unpack into "
       "your "
       "home or /tmp.";
+  constexpr std::string_view fixed_kernel =
+      "/usr is the host's, read-only: packages cannot be installed there;\n"
+      "  put what you build or unpack into your home or /tmp. `modprobe` finds no modules: the kernel is not the "
+      "host's.";
   const std::string_view system =
-      input.kind == GuestKind::nix && !input.store_writable ? fixed_store
+      input.kind == GuestKind::nix && !input.store_writable    ? fixed_store
+      : input.kind == GuestKind::host && !input.kernel_modules ? fixed_kernel
       : input.kind == GuestKind::nix
           ? "The system is NixOS: /nix/store and a generated /etc. There\n"
             "  is no package manager but `nix`; put what you build or unpack into your home or /tmp."

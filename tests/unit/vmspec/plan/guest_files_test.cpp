@@ -85,6 +85,7 @@ TEST_CASE("the guidance names the workspace, the user and the servers") {
       render_agents_md({.user = "dev", .mount = "/code", .kind = GuestKind::nix, .store_writable = false});
   CHECK(test::has(fixed, "can neither build nor install"));
   CHECK_FALSE(test::has(render_agents_md({.user = "dev", .mount = "/code", .kind = GuestKind::nix}), "neither build"));
+  CHECK(test::has(render_agents_md({.user = "dev", .mount = "/code", .kernel_modules = false}), "no modules"));
   const std::string online = render_agents_md({.user = "dev", .mount = "/code", .internet = true});
   CHECK(online.find("public addresses") != std::string::npos);
   CHECK(online.find("there is none") == std::string::npos);
