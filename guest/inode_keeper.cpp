@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <charconv>
@@ -23,26 +24,35 @@ namespace {
 constexpr std::uint64_t small_limit = 200'000;
 constexpr std::chrono::milliseconds short_pause{50};
 constexpr std::chrono::milliseconds long_pause{500};
-/// 2: dentries and inodes; 4: without a line in the kernel's log.
-constexpr char dentries_and_inodes[] = "6\n";
+/// sysctl/vm.rst: 4 switches off the line in the kernel's log, and cannot be said together with the other.
+constexpr char quietly[] = "4\n";
+constexpr char dentries_and_inodes[] = "2\n";
 
 std::atomic<std::uint64_t>& limit_in_force() {
   static std::atomic<std::uint64_t> limit = 0;
   return limit;
 }
 
-void drop_unused() {
+void write_drop_caches(std::string_view what) {
   const UniqueFd caches(open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC));
   if (!caches) throw system_error(errno, "opening /proc/sys/vm/drop_caches");
-  write_all(caches.get(), dentries_and_inodes, "dropping unused inodes");
+  write_all(caches.get(), what, "writing to /proc/sys/vm/drop_caches");
+}
+
+std::uint64_t count_inodes() {
+  return inodes_in_use(read_file_if_exists("/proc/sys/fs/inode-nr").value_or(""));
 }
 
 void look_for_ever() noexcept {
   try {
+    write_drop_caches(quietly);
+    std::uint64_t kept = 0;  // what the last drop has left: in use, or of no share
     while (true) {
       const std::uint64_t limit = limit_in_force();
-      const std::string numbers = read_file_if_exists("/proc/sys/fs/inode-nr").value_or("");
-      if (limit > 0 && inodes_in_use(numbers) > limit / 2) drop_unused();
+      if (limit > 0 && count_inodes() > std::max(limit / 2, kept + limit / 4)) {
+        write_drop_caches(dentries_and_inodes);
+        kept = count_inodes();
+      }
       std::this_thread::sleep_for(limit < small_limit ? short_pause : long_pause);
     }
   } catch (const std::exception& error) {
