@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -55,6 +56,7 @@ struct ChildPlan {
   int death_signal;
   bool own_keyring;
   sock_fprog seccomp;  // len 0: none
+  int listener_to;     // -1: nowhere
   pid_t parent;
   int error_fd;
 };
@@ -69,6 +71,34 @@ void close_range_or_fail(unsigned first, unsigned last) noexcept {
   if (first <= last) syscall(SYS_close_range, first, last, 0);
 }
 
+bool send_descriptor(int socket, int fd) noexcept {
+  char byte = 0;
+  iovec data{&byte, 1};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof fd)] = {};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof fd);
+  std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
+  return sendmsg(socket, &message, MSG_NOSIGNAL) == 1;
+}
+
+/// While the socket is still open: the listener and it are closed with everything else that is not inherited.
+bool install_filter(const ChildPlan& plan) noexcept {
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return false;
+  if (plan.listener_to < 0) return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &plan.seccomp) == 0;
+  const auto listener =
+      static_cast<int>(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &plan.seccomp));
+  // Where a container's manager listens already there is no second listener: what would ask fails (ENOSYS).
+  if (listener < 0) return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &plan.seccomp) == 0;
+  return send_descriptor(plan.listener_to, listener);
+}
+
 [[noreturn]] void run_child(const ChildPlan& plan) noexcept {
   if (plan.new_session ? setsid() < 0 : setpgid(0, 0) < 0) fail_child(plan.error_fd);
   if (plan.die_with_parent) {
@@ -80,6 +110,7 @@ void close_range_or_fail(unsigned first, unsigned last) noexcept {
       errno != EPERM) {
     fail_child(plan.error_fd);
   }
+  if (plan.listener_to >= 0 && !install_filter(plan)) fail_child(plan.error_fd);
   // dup2 onto 0..2 must not overwrite a source that is still needed, so sources below 3 move up first.
   int source[3];
   for (int i = 0; i < 3; ++i) {
@@ -117,10 +148,7 @@ void close_range_or_fail(unsigned first, unsigned last) noexcept {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   if (plan.directory != nullptr && chdir(plan.directory) < 0) fail_child(plan.error_fd);
-  if (plan.seccomp.len > 0 &&
-      (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &plan.seccomp) < 0)) {
-    fail_child(plan.error_fd);
-  }
+  if (plan.seccomp.len > 0 && plan.listener_to < 0 && !install_filter(plan)) fail_child(plan.error_fd);
   execve(plan.program, plan.argv, plan.envp);
   fail_child(plan.error_fd);
 }
@@ -242,6 +270,7 @@ ChildProcess spawn(const SpawnOptions& options) {
                  options.death_signal,
                  options.own_keyring,
                  {static_cast<unsigned short>(filter.size()), filter.data()},
+                 options.seccomp_listener_to,
                  getpid(),
                  error_write.get()};
   std::sort(plan.inherit.begin(), plan.inherit.end());

@@ -29,6 +29,9 @@ struct SpawnOptions {
   /// A seccomp program (an array of struct sock_filter, as seccomp_export_bpf writes it) put on the child before exec,
   /// with no_new_privs; borrowed. Empty: none.
   std::string_view seccomp_filter = {};
+  /// A unix socket over which the child sends the filter's listener before exec (seccomp_unotify(2), SCM_RIGHTS), for a
+  /// filter that asks; nothing comes where another listens to us. -1: it does not ask.
+  int seccomp_listener_to = -1;
   bool die_with_parent = true;  ///< PR_SET_PDEATHSIG: bound to the *thread* that spawns
   int death_signal = SIGKILL;   ///< what it sends; SIGTERM for a program with children that only it can end
   /// An empty session keyring of its own (keyrings(7)): else the child possesses the caller's keys, whoever it becomes.

@@ -7,11 +7,13 @@
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/error.hpp"
 #include "base/process.hpp"
+#include "launcher/machine/share_watch.hpp"
 #include "vmspec/plan/vm_spec.hpp"
 
 namespace agentvm::workspace {
@@ -28,12 +30,16 @@ struct ShareIdentity {
 std::vector<std::string> virtiofsd_arguments(const vmspec::ShareSpec& share, const ShareIdentity& identity,
                                              int listen_fd);
 
+/// As many descriptors as a virtiofsd may have, and so as many inodes as it can serve: it holds one for each that the
+/// guest remembers. A million (virtiofsd's own default), or our hard limit, which is raised where we may.
+std::uint64_t inode_limit() noexcept;
+
 /// Everything one share's server needs.
 struct ShareServerOptions {
   vmspec::ShareSpec share;
   std::string virtiofsd;  ///< absolute path
   std::string socket;     ///< made here; removed when the server is destroyed
-  std::string log;        ///< virtiofsd's words are appended to it
+  std::string log;        ///< virtiofsd's words are appended to it, up to ShareWatch::log_limit bytes in all
   std::string instance;   ///< the VM's uuid, for its environment
   ShareIdentity identity;
 };
@@ -66,6 +72,7 @@ class ShareServer {
 
  private:
   ShareServerOptions options_;
+  std::unique_ptr<ShareWatch> watch_;  // outlives the child, which waits for it
   ChildProcess child_;
 };
 

@@ -2,6 +2,7 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "launcher/machine/share_server.hpp"
 #include "launcher/supervisor/supervisor.hpp"
 
 namespace agentvm::supervisor {
@@ -19,6 +20,7 @@ guest::GuestSetup Supervisor::guest_setup() const {
   guest::GuestSetup setup;
   setup.hostname = spec_.hostname;
   setup.machine_id = spec_.machine_id;
+  setup.inode_limit = workspace::inode_limit();
   for (const auto& share : spec_.shares) setup.mounts.push_back({share.tag, share.mount_point, share.read_only});
   for (const auto& file : spec_.files) {
     setup.files.push_back({file.path, file.content, file.target, file.mode, file.uid, file.gid, file.directory});

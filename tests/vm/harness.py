@@ -156,6 +156,7 @@ class Sandbox:
                 for entry in [root, *(os.path.join(root, name) for name in directories + files)]:
                     os.lchown(entry, owner, owner)
         self.programs = BIN
+        self.before = ()  # a program that starts agentvm
         self._vms = {}
         self._background = []
 
@@ -194,7 +195,7 @@ class Sandbox:
         return self._vms.setdefault(name, Vm(self, name))
 
     def _argv(self, words):
-        command = [os.path.join(self.programs, "agentvm"), *words]
+        command = [*self.before, os.path.join(self.programs, "agentvm"), *words]
         if self.owner is None:
             return command
         return ["setpriv", f"--reuid={self.owner}", f"--regid={self.owner}", "--clear-groups", "--no-new-privs", *command]

@@ -27,6 +27,7 @@ struct RunRequest {
   bool stdin_attached = false;  ///< the caller passes its stdin on
   bool detached = false;
   bool keep = false;
+  std::int64_t boot_timeout_ms = 0;          ///< 0: what suits the guest and the accelerator
   std::vector<std::string> agent_args = {};  ///< after agent.args
 };
 

@@ -139,12 +139,12 @@ struct VmSpec {
   std::vector<McpSpec> mcp;
   Egress egress = Egress::none;
   std::vector<PublishSpec> publish;
-  std::int64_t boot_timeout_ms = 60'000;  ///< from the start of the VMM to the guest's ready report
-  bool keep = false;                 ///< the VM stays when the agent has ended
-  bool detached = false;             ///< nobody owns it: it lives on without its caller
-  std::string report_file = {};      ///< absolute; the supervisor writes the report there at the end; "": nowhere
-  std::int64_t started_unix_ms = 0;  ///< when `run` was called: what the report's times count from
-  std::vector<std::string> notes;    ///< sentences for the banner: what was chosen or clamped, and why
+  bool keep = false;                      ///< the VM stays when the agent has ended
+  bool detached = false;                  ///< nobody owns it: it lives on without its caller
+  std::string report_file = {};           ///< absolute; the supervisor writes the report there at the end; "": nowhere
+  std::int64_t started_unix_ms = 0;       ///< when `run` was called: what the report's times count from
+  std::int64_t boot_timeout_ms = 60'000;  ///< from the VMM's start to the guest's "ready"
+  std::vector<std::string> notes;         ///< sentences for the banner: what was chosen or clamped, and why
   bool operator==(const VmSpec&) const = default;
 };
 

@@ -104,4 +104,18 @@ TEST_CASE("uptime goes forward") {
   CHECK(uptime_ms() >= first);
 }
 
+TEST_CASE("the clock is set forward always, and back only by a time that is not an old one") {
+  constexpr std::int64_t host = 1'790'000'000'000;
+  CHECK(clock_is_wrong(host - 1, host, 0));
+  CHECK(clock_is_wrong(host - 1, host, host));
+  CHECK_FALSE(clock_is_wrong(host, host, 0));
+  CHECK_FALSE(clock_is_wrong(host + 15, host, 0));
+  CHECK(clock_is_wrong(host + 400, host, host));
+  CHECK(clock_is_wrong(host + 99'000, host, 0));
+  CHECK(clock_is_wrong(host + 99'000, host, host + 1'000));
+  // The time was taken before the boot, and the machine's own clock says so.
+  CHECK_FALSE(clock_is_wrong(host + 99'000, host, host + 98'000));
+  CHECK(clock_is_wrong(host + 99'000, host, host + 9'000));
+}
+
 }  // namespace agentvm::guest

@@ -25,11 +25,12 @@ namespace {
 
 struct Host {
   std::string root = "/tmp/agentvm-image-test-XXXXXX";
-  std::string etc, modules, guest, cache;
+  std::string etc, var, modules, guest, cache;
 
   Host() {
     REQUIRE(mkdtemp(root.data()) != nullptr);
     etc = root + "/etc";
+    var = root + "/var";
     modules = root + "/lib/modules/1";
     guest = root + "/agentvm-guest";
     cache = root + "/cache";
@@ -55,7 +56,7 @@ struct Host {
     REQUIRE(symlink(target.c_str(), path.c_str()) == 0);
   }
   HostImageRequest request() const {
-    return {.modules = modules, .agentvm_guest = guest, .cache_dir = cache, .etc = etc};
+    return {.modules = modules, .agentvm_guest = guest, .cache_dir = cache, .etc = etc, .var = var};
   }
   std::set<std::string> etc_names() const {
     std::set<std::string> names;
@@ -119,6 +120,35 @@ TEST_CASE("a cpio archive is what the kernel reads") {
   CHECK(entries.at("d/file").mode == (S_IFREG | 0644U));
   CHECK(entries.at("d/link").content == "../x");
   CHECK(S_ISLNK(entries.at("d/link").mode));
+}
+
+TEST_CASE(
+    "programs of /usr find the parts of /etc and /var that they are made of, and no settings that hold passwords") {
+  const Host host;
+  for (const char* name :
+       {"maven/m2.conf", "maven/logging/simplelogger.properties", "maven/settings.xml", "manpath.config",
+        "php/8.2/cli/php.ini", "php/8.2/fpm/pool.d/www.conf", "php/8.2/mods-available/pdo.ini", "pip.conf", "wgetrc"}) {
+    host.put(name, "text");
+  }
+  const auto names = host.etc_names();
+  for (const char* name : {"maven/m2.conf", "maven/logging/simplelogger.properties", "manpath.config",
+                           "php/8.2/cli/php.ini", "php/8.2/mods-available/pdo.ini"}) {
+    CHECK_MESSAGE(names.contains(name), name);
+  }
+  for (const char* name : {"maven/settings.xml", "php/8.2/fpm", "pip.conf", "wgetrc"})
+    CHECK_FALSE(names.contains(name));
+
+  make_directories(host.var + "/lib/dpkg/info", 0755);
+  make_directories(host.var + "/lib/dpkg/alternatives", 0755);
+  write_file_atomic(host.var + "/lib/dpkg/status", "Package: bash\n", 0644);
+  write_file_atomic(host.var + "/lib/dpkg/alternatives/awk", "auto\n", 0644);
+  write_file_atomic(host.var + "/lib/dpkg/info/bash.list", "/.\n", 0644);
+  write_file_atomic(host.var + "/lib/secret", "secret", 0644);
+  const auto entries = entries_of(read_file(build_host_initramfs(host.request())));
+  CHECK(entries.at("var/lib/dpkg/status").content == "Package: bash\n");
+  CHECK(entries.contains("var/lib/dpkg/alternatives/awk"));
+  CHECK_FALSE(entries.contains("var/lib/dpkg/info/bash.list"));
+  CHECK_FALSE(entries.contains("var/lib/secret"));
 }
 
 TEST_CASE("the guest gets the files of the allow-list, no secret and nothing behind a link") {

@@ -109,11 +109,24 @@ TEST_CASE("a workspace's files are the caller's, whoever writes in the guest") {
                   "--translate-gid=host:99:1000:1", "--cache=auto"});
 }
 
+TEST_CASE("the guest keeps only what does not change under a running VM") {
+  const auto cache = [](vmspec::ShareSpec share) {
+    const Arguments arguments = virtiofsd_arguments(share, {.caller_uid = 1, .owner_uid = 1}, 3);
+    return *std::find_if(arguments.begin(), arguments.end(),
+                         [](const auto& one) { return one.starts_with("--cache"); });
+  };
+  using vmspec::ShareOwner;
+  CHECK(cache({.tag = "ro-store", .source = "/nix/store", .mount_point = "/nix/.ro-store"}) == "--cache=always");
+  CHECK(cache({.tag = "expose2", .source = "/opt/x", .mount_point = "/opt/x"}) == "--cache=auto");
+  CHECK(cache({.tag = "workspace", .source = "/w", .mount_point = "/w", .owner = ShareOwner::caller}) ==
+        "--cache=auto");
+}
+
 TEST_CASE("root serves another's workspace without the capabilities to make devices or file capabilities") {
   const vmspec::ShareSpec share{
       .tag = "ws", .source = "/ws", .mount_point = "/ws", .read_only = false, .owner = vmspec::ShareOwner::caller};
   const Arguments arguments = virtiofsd_arguments(share, {.owner_uid = 1000, .owner_gid = 1000}, 3);
-  CHECK(arguments.back() == "--modcaps=-mknod:-setfcap");
+  CHECK(arguments.back() == "--modcaps=-mknod:-setfcap:-fsetid");
   CHECK(std::count(arguments.begin(), arguments.end(), "--translate-uid=squash-guest:0:1000:4294967295") == 1);
 }
 

@@ -60,6 +60,7 @@ TEST_CASE("a setup survives its JSON") {
   setup.services = {"mcp/nixos", "model"};
   setup.network = NetworkSetup{"02:00:00:00:00:01", "192.168.83.7", 24, "192.168.83.1", "192.168.83.1"};
   setup.model_port = 4180;
+  setup.inode_limit = 1'000'000;
   CHECK(guest_setup_from_json(json::parse(to_json(setup).dump())) == setup);
   CHECK(guest_setup_from_json(json::parse("{}")) == GuestSetup{});
 }
@@ -73,6 +74,10 @@ TEST_CASE("a process, a ready report and a setup reply survive their JSON") {
   spec.pty = true;
   spec.rows = 50;
   spec.columns = 65535;
+  CHECK(process_spec_from_json(json::parse(to_json(spec).dump())) == spec);
+  spec.argv = {"rm", "f\xff", "\xc3\xa4\xc3"};
+  spec.env = {{"PATH", "/usr/bin"}, {"VALUE", "\xfe"}, {"N\xff", "a=\x80"}};
+  spec.cwd = "/workspace/\xe4";
   CHECK(process_spec_from_json(json::parse(to_json(spec).dump())) == spec);
   const ReadyReport report{1, 2, 3, "6.1.0"};
   CHECK(ready_report_from_json(json::parse(to_json(report).dump())) == report);

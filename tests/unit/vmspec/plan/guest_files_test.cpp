@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "tests/unit/has.hpp"
+
 namespace agentvm::vmspec {
 
 namespace {
@@ -79,6 +81,11 @@ TEST_CASE("the guidance names the workspace, the user and the servers") {
   CHECK(text.find("`other`") != std::string::npos);
   CHECK(text.find('@') == std::string::npos);
   CHECK(text.find("there is none") != std::string::npos);
+  const std::string fixed =
+      render_agents_md({.user = "dev", .mount = "/code", .kind = GuestKind::nix, .store_writable = false});
+  CHECK(test::has(fixed, "can neither build nor install"));
+  CHECK_FALSE(test::has(render_agents_md({.user = "dev", .mount = "/code", .kind = GuestKind::nix}), "neither build"));
+  CHECK(test::has(render_agents_md({.user = "dev", .mount = "/code", .kernel_modules = false}), "no modules"));
   const std::string online = render_agents_md({.user = "dev", .mount = "/code", .internet = true});
   CHECK(online.find("public addresses") != std::string::npos);
   CHECK(online.find("there is none") == std::string::npos);

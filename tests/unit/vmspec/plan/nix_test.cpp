@@ -138,7 +138,8 @@ TEST_CASE("what a nix guest's kernel is told") {
   const std::string line = kernel_cmdline(run.plan());
   CHECK(line ==
         "console=hvc0 init=/nix/store/s/init console=ttyS0 panic=-1 8250.nr_uarts=1 systemd.getty_auto=no "
-        "systemd.machine_id=0123456789abcdef0123456789abcdef agentvm.transport=virtio-serial");
+        "systemd.tty.term.console=dumb "
+        "systemd.machine_id=0123456789abcdef0123456789abcdef norandmaps agentvm.transport=virtio-serial");
   run.facts.nix_guest->kernel_params.assign(1900, "x");
   run.plan();
   CHECK(has_line(run.lines, "the kernel's command line would be"));

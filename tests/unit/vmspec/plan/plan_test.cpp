@@ -82,6 +82,22 @@ TEST_CASE("machine: CPUs are clamped and said, KVM or why not is said") {
   CHECK(has_line(plan(builtin("default"), facts).spec.notes, "machine.memory (4GiB) is more than the host has (1GiB)"));
 }
 
+TEST_CASE("a guest has the time to boot that its kind takes") {
+  const auto timeout = [](bool nix, bool kvm, std::int64_t asked = 0) {
+    auto facts = debian_host();
+    facts.kvm = kvm;
+    if (nix) facts.nix_guest = unbuilt_nix_guest(builtin("default"));
+    auto request = command_run({"true"});
+    request.boot_timeout_ms = asked;
+    return plan(builtin("default"), facts, request).spec.boot_timeout_ms;
+  };
+  CHECK(timeout(true, false) == 300'000);
+  CHECK(timeout(true, true) == 120'000);
+  CHECK(timeout(false, false) == 90'000);
+  CHECK(timeout(false, true) == 60'000);
+  CHECK(timeout(true, false, 7000) == 7000);
+}
+
 TEST_CASE("shares: /usr, the workspace, the agent, what is exposed") {
   const auto p = plan(builtin("rust"));
   CHECK(p.lines.empty());

@@ -6,6 +6,7 @@
 #include <pugixml.hpp>
 
 #include "base/error.hpp"
+#include "tests/unit/has.hpp"
 #include "tests/unit/vmspec/support.hpp"
 #include "vmspec/render/kernel_cmdline.hpp"
 
@@ -131,6 +132,17 @@ TEST_CASE("the kernel's command line is what never hung") {
   const std::string line = kernel_cmdline(some_spec());
   for (const char* word : {"console=ttyS0", "panic=-1", "quiet", "8250.nr_uarts=1"}) {
     CHECK((" " + line + " ").find(std::string(" ") + word + " ") != std::string::npos);
+  }
+}
+
+TEST_CASE("addresses are the same in every process under emulation alone") {
+  for (const GuestKind kind : {GuestKind::host, GuestKind::nix}) {
+    VmSpec spec = some_spec();
+    spec.image.kind = kind;
+    spec.accelerator = Accelerator::tcg;
+    CHECK(test::has(kernel_cmdline(spec), " norandmaps"));
+    spec.accelerator = Accelerator::kvm;
+    CHECK_FALSE(test::has(kernel_cmdline(spec), "norandmaps"));
   }
 }
 
