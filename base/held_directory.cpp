@@ -88,6 +88,10 @@ UniqueFd open_by_steps(int dir_fd, const std::string& path, int flags, unsigned 
 }
 
 UniqueFd open_without_links(int dir_fd, const std::string& path, int flags, unsigned mode) {
+  if (dir_fd != AT_FDCWD && leads_out(path)) {
+    errno = EXDEV;
+    return UniqueFd();
+  }
   open_how how{};
   how.flags = static_cast<std::uint64_t>(flags);
   how.mode = (flags & O_CREAT) != 0 ? mode : 0;
@@ -154,7 +158,9 @@ HeldDirectory HeldDirectory::resolve(const std::string& path, int* error) {
     if (error != nullptr) *error = ENOTDIR;
     throw system_error(ENOTDIR, path);
   }
-  return {std::move(found.fd), std::move(found.path)};
+  HeldDirectory held(std::move(found.fd), std::move(found.path));
+  held.behind_link_ = !found.links_in.empty();
+  return held;
 }
 
 HeldDirectory HeldDirectory::adopt(UniqueFd fd) {
@@ -212,7 +218,7 @@ void HeldDirectory::write_file(const std::string& name, std::string_view text, u
   std::string temporary;
   UniqueFd file;
   for (unsigned attempt = 0; !file; ++attempt) {
-    temporary = "." + name + "." + std::to_string(getpid()) + "-" + std::to_string(attempt);
+    temporary = ".agentvm-" + std::to_string(getpid()) + "-" + std::to_string(attempt);
     file.reset(openat(fd(), temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC, 0600));
     if (!file && (errno != EEXIST || attempt >= 100)) throw system_error(errno, "making a file beside " + path);
   }

@@ -47,6 +47,8 @@ class HeldDirectory {
   explicit operator bool() const noexcept { return fd() >= 0; }
   /// The kernel's name for it when it was opened: for decisions about places and for messages, not to be opened.
   const std::string& path() const noexcept { return path_; }
+  /// Whether a link was followed to it when it was resolved.
+  bool behind_link() const noexcept { return behind_link_; }
   /// A path that leads to the very directory, within this process: for what takes paths alone.
   std::string through() const { return "/proc/self/fd/" + std::to_string(fd()); }
 
@@ -72,6 +74,7 @@ class HeldDirectory {
 
   std::shared_ptr<const UniqueFd> fd_;
   std::string path_;
+  bool behind_link_ = false;
 };
 
 /// Whether `path` is `directory` or below it. Both absolute, without links and slashes at the end.

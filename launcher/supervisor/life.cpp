@@ -148,7 +148,9 @@ void Life::start_shares() {
   shares_.reserve(spec_.shares.size());  // the watches hold references
   for (std::size_t index = 0; index < spec_.shares.size(); ++index) {
     auto& share = shares_.emplace_back(workspace::ShareServerOptions{.share = spec_.shares[index],
+                                                                     .directory = options_.directories.at(index),
                                                                      .virtiofsd = spec_.virtiofsd,
+                                                                     .mount_place = paths_.share_place(index),
                                                                      .socket = paths_.share_socket(index),
                                                                      .log = paths_.log("virtiofsd"),
                                                                      .instance = spec_.uuid,
@@ -161,11 +163,18 @@ void Life::start_shares() {
   }
 }
 
+const HeldDirectory& Life::workspace_directory() const {
+  for (std::size_t index = 0; index < spec_.shares.size(); ++index) {
+    if (spec_.shares[index].tag == vmspec::workspace_tag) return options_.directories.at(index);
+  }
+  throw Error("the plan shares no workspace");
+}
+
 void Life::take_snapshot() {
   asio::post(worker_, [this] {
     std::optional<workspace::Snapshot> snapshot;
     try {
-      snapshot = workspace::take_snapshot(spec_.workspace, paths_.state_dir + "/before");
+      snapshot = workspace::take_snapshot(workspace_directory(), paths_.state_dir + "/before");
     } catch (const std::exception& error) {
       spdlog::warn("the report will list no files: {}", error.what());
     }

@@ -51,6 +51,7 @@ class Life {
   boost::asio::awaitable<void> prestart(gateway::McpGateway& mcp);
   void gateway_event(nlohmann::json event);
   void take_snapshot();
+  const HeldDirectory& workspace_directory() const;
   boost::asio::awaitable<void> boot();
   boost::asio::awaitable<void> set_up_guest();
   boost::asio::awaitable<void> start_agent();

@@ -8,8 +8,10 @@
 #include <boost/asio/io_context.hpp>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/file.hpp"
+#include "base/held_directory.hpp"
 #include "base/unique_fd.hpp"
 #include "launcher/state/vm_directory.hpp"
 #include "vmspec/plan/vm_spec.hpp"
@@ -22,8 +24,10 @@ struct SupervisorOptions {
   state::Roots roots;
   state::VmPaths paths;
   FileLock lock;
-  UniqueFd owner;       ///< the starter's connection; may be none
-  std::string agentvm;  ///< absolute paths of the programs beside us
+  UniqueFd owner;                          ///< the starter's connection; may be none
+  std::vector<HeldDirectory> directories;  ///< of spec.shares, in its order
+  HeldDirectory report_directory;          ///< of spec.report_file; none without one
+  std::string agentvm;                     ///< absolute paths of the programs beside us
   std::string reaper;
 };
 

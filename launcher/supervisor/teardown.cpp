@@ -77,7 +77,8 @@ asio::awaitable<void> Life::tear_down() {
   report_text_ = to_json(report).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   if (!spec_.report_file.empty()) {
     try {
-      write_file_atomic(spec_.report_file, report_text_ + "\n", 0644);
+      options_.report_directory.write_file(spec_.report_file.substr(spec_.report_file.rfind('/') + 1),
+                                           report_text_ + "\n", 0644);
     } catch (const Error& error) {
       spdlog::error("the report was not written: {}", error.what());
     }
@@ -111,7 +112,7 @@ asio::awaitable<Report> Life::make_report() {
   report.model_requests_json = events_.collected("model-request");
   if (before_ && agent_->started()) {
     try {
-      auto changes = workspace::changes_since(*before_, spec_.workspace);
+      auto changes = workspace::changes_since(*before_, workspace_directory());
       report.files = std::move(changes.files);
       report.files_truncated = changes.truncated;
     } catch (const Error& error) {
