@@ -51,7 +51,8 @@ class GuestsPrograms(unittest.TestCase):
     def test_an_earlier_workspace_counts_too(self):
         other = self.sandbox.path("other")
         os.mkdir(other)
-        self.sandbox.write("state/agentvm/guest-places", f"{self.sandbox.workspace}\n")
+        os.makedirs(self.sandbox.path("state/agentvm/guest-places"))
+        os.symlink(self.sandbox.workspace, self.sandbox.path("state/agentvm/guest-places/0"))
         for words in (("run", "--dry-run", other, "do it"), ("doctor",)):
             with self.subTest(words=words):
                 self.assert_none_started(self.sandbox.run(*words, env=self.path, cwd=other))
