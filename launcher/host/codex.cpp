@@ -13,6 +13,7 @@
 
 #include "base/file.hpp"
 #include "base/process.hpp"
+#include "base/startable.hpp"
 #include "base/unique_fd.hpp"
 #include "launcher/host/path_facts.hpp"
 #include "launcher/host/version_cache.hpp"
@@ -87,7 +88,8 @@ vmspec::AgentProgram find_codex(const std::string& package, const std::string& c
   } else {
     program = native_codex(expand_home(package));
   }
-  if (program.empty()) return {};
+  // In a guest it may run, but a guest's own must not say here what version it is.
+  if (program.empty() || forbidden_place(program)) return {};
   return {program, version_number(version_line(program, cache_dir))};
 }
 

@@ -86,10 +86,11 @@ class NetdLease final : public NetworkLease {
 }  // namespace
 
 HostParts::HostParts(asio::any_io_executor executor, const vmspec::VmSpec& spec, const state::VmPaths& paths,
-                     std::string cache_dir, Watch watch)
+                     std::vector<HeldDirectory> directories, std::string cache_dir, Watch watch)
     : executor_(std::move(executor)),
       spec_(spec),
       paths_(paths),
+      directories_(std::move(directories)),
       cache_dir_(std::move(cache_dir)),
       watch_(std::move(watch)),
       worker_(std::make_shared<BlockingWorker>(executor_)) {}
@@ -103,7 +104,9 @@ std::unique_ptr<Share> HostParts::serve_share(const vmspec::ShareSpec& share, st
   return std::make_unique<VirtiofsShare>(
       workspace::ShareServerOptions{
           .share = share,
+          .directory = number < directories_.size() ? directories_[number] : HeldDirectory::resolve(share.source),
           .virtiofsd = spec_.virtiofsd,
+          .mount_place = paths_.share_place(number),
           .socket = paths_.share_socket(number),
           .log = paths_.log("virtiofsd"),
           .instance = spec_.uuid,

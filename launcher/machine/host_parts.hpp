@@ -4,8 +4,10 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <functional>
 #include <stop_token>
+#include <vector>
 
 #include "base/async/offload.hpp"
+#include "base/held_directory.hpp"
 #include "launcher/machine/parts.hpp"
 #include "launcher/state/vm_directory.hpp"
 
@@ -16,9 +18,10 @@ class HostParts final : public Parts {
   /// Called with each process that now belongs to the VM.
   using Watch = std::function<void(const std::string& role, pid_t pid)>;
 
-  /// `spec` and `paths` outlive it; the VM's directories are there.
+  /// `spec` and `paths` outlive it; the VM's directories are there. `directories` are what spec.shares names, in its
+  /// order; a share that is added later is resolved when it is.
   HostParts(boost::asio::any_io_executor executor, const vmspec::VmSpec& spec, const state::VmPaths& paths,
-            std::string cache_dir, Watch watch);
+            std::vector<HeldDirectory> directories, std::string cache_dir, Watch watch);
   /// Ends a request for a lease that nobody waits for any more.
   ~HostParts() override;
 
@@ -33,6 +36,7 @@ class HostParts final : public Parts {
   boost::asio::any_io_executor executor_;
   const vmspec::VmSpec& spec_;
   const state::VmPaths& paths_;
+  std::vector<HeldDirectory> directories_;
   std::string cache_dir_;
   Watch watch_;
   std::stop_source lease_stop_;

@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -89,11 +88,11 @@ std::uint64_t inode_limit() noexcept {
   return setrlimit(RLIMIT_NOFILE, &more) == 0 ? most : limit.rlim_max;
 }
 
-std::vector<std::string> virtiofsd_arguments(const vmspec::ShareSpec& share, const ShareIdentity& identity,
-                                             int listen_fd) {
+std::vector<std::string> virtiofsd_arguments(const vmspec::ShareSpec& share, const std::string& directory,
+                                             const ShareIdentity& identity, int listen_fd) {
   std::vector<std::string> arguments{
       fmt::format("--fd={}", listen_fd),
-      "--shared-dir=" + share.source,
+      "--shared-dir=" + directory,
       "--sandbox=namespace",
       // A submount would look like another device, which overlays and renames stumble over.
       "--no-announce-submounts",
@@ -122,16 +121,15 @@ std::vector<std::string> virtiofsd_arguments(const vmspec::ShareSpec& share, con
 }
 
 ShareServer::ShareServer(ShareServerOptions options) : options_(std::move(options)) {
-  const std::string& source = options_.share.source;
-  struct stat info {};
-  if (stat(source.c_str(), &info) < 0) throw system_error(errno, "sharing " + source);
-  if (!S_ISDIR(info.st_mode)) throw Error("sharing " + source + ": it is not a directory");
+  if (!options_.directory) throw Error("sharing " + options_.share.source + ": no directory is held open");
   UniqueFd log(open(options_.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   if (!log) throw system_error(errno, "opening " + options_.log);
+  make_directories(options_.mount_place);
   const UniqueFd listener = listen_unix(options_.socket, 1);
   // virtiofsd waits in accept: on a non-blocking socket it would give up at once.
   set_nonblocking(listener.get(), false);
-  std::vector<std::string> arguments = virtiofsd_arguments(options_.share, options_.identity, listener.get());
+  std::vector<std::string> arguments =
+      virtiofsd_arguments(options_.share, options_.mount_place, options_.identity, listener.get());
   arguments.push_back(fmt::format("--rlimit-nofile={}", inode_limit()));
   const std::string filter = options_.share.read_only ? std::string() : suid_filter();
   auto [ours, theirs] = socket_pair();
@@ -147,6 +145,8 @@ ShareServer::ShareServer(ShareServerOptions options) : options_(std::move(option
          .directory = "/",
          .stderr_fd = words_write.get(),
          .inherit = {listener.get()},
+         .mount_place = options_.mount_place,
+         .mounted_fd = options_.directory.fd(),
          .seccomp_filter = filter,
          .seccomp_listener_to = filter.empty() ? -1 : theirs.get()});
     theirs.reset();
@@ -155,6 +155,7 @@ ShareServer::ShareServer(ShareServerOptions options) : options_(std::move(option
                                           listeners.fds.empty() ? UniqueFd() : std::move(listeners.fds.front()));
   } catch (const Error& error) {
     unlink(options_.socket.c_str());
+    rmdir(options_.mount_place.c_str());
     throw Error(error.what(), "Install virtiofsd 1.13 or newer, or set AGENTVM_VIRTIOFSD.", error.code());
   }
 }
@@ -162,6 +163,7 @@ ShareServer::ShareServer(ShareServerOptions options) : options_(std::move(option
 ShareServer::ShareServer(ShareServer&& other) noexcept
     : options_(std::move(other.options_)), watch_(std::move(other.watch_)), child_(std::move(other.child_)) {
   other.options_.socket.clear();
+  other.options_.mount_place.clear();
 }
 
 ShareServer& ShareServer::operator=(ShareServer&& other) noexcept {
@@ -171,6 +173,7 @@ ShareServer& ShareServer::operator=(ShareServer&& other) noexcept {
   watch_ = std::move(other.watch_);
   child_ = std::move(other.child_);
   other.options_.socket.clear();
+  other.options_.mount_place.clear();
   return *this;
 }
 
@@ -215,6 +218,7 @@ void ShareServer::stop(std::chrono::milliseconds grace) noexcept {
     poll(&item, 1, 1000);
   }
   if (!options_.socket.empty()) unlink(options_.socket.c_str());
+  if (!options_.mount_place.empty()) rmdir(options_.mount_place.c_str());
 }
 
 }  // namespace agentvm::workspace

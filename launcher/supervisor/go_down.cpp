@@ -6,6 +6,7 @@
 #include "base/async/race.hpp"
 #include "base/async/within.hpp"
 #include "base/file.hpp"
+#include "base/held_directory.hpp"
 #include "launcher/supervisor/supervisor.hpp"
 
 namespace agentvm::supervisor {
@@ -51,7 +52,8 @@ asio::awaitable<void> Supervisor::go_down() {
   report_text_ = to_json(report).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   if (!spec_.report_file.empty()) {
     try {
-      write_file_atomic(spec_.report_file, report_text_ + "\n", 0644);
+      options_.report_directory.write_file(spec_.report_file.substr(spec_.report_file.rfind('/') + 1),
+                                           report_text_ + "\n", 0644);
     } catch (const Error& error) {
       spdlog::error("the report was not written: {}", error.what());
     }

@@ -1,5 +1,5 @@
-// main.cpp - agentvm-supervisor STATE_DIR: started by `agentvm run`, with the caller's connection as descriptor 3 and
-// the VM's lock as descriptor 4.
+// main.cpp - agentvm-supervisor STATE_DIR: started by `agentvm run`, with the caller's connection, the
+// VM's lock and the directories of the plan as descriptors 3, 4, 5... (base/wire/supervisor.hpp).
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
@@ -11,9 +11,12 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/held_directory.hpp"
+#include "base/startable.hpp"
 #include "base/unix_socket.hpp"
 #include "base/wire/supervisor.hpp"
 #include "launcher/host/own_program.hpp"
+#include "launcher/state/guest_places.hpp"
 #include "launcher/supervisor/supervisor.hpp"
 
 namespace {
@@ -35,9 +38,17 @@ int run(const std::string& state_dir) {
       .paths = {},
       .lock = FileLock::adopt(inherited(supervisor::lock_fd)),
       .owner = inherited(supervisor::owner_fd),
+      .directories = {},
+      .report_directory = {},
       .agentvm = host::own_program("agentvm"),
       .reaper = host::own_program("agentvm-reaper"),
   };
+  int next = supervisor::first_directory_fd;
+  for (std::size_t share = 0; share < options.spec.shares.size(); ++share) {
+    options.directories.push_back(HeldDirectory::adopt(inherited(next++)));
+  }
+  if (!options.spec.report_file.empty()) options.report_directory = HeldDirectory::adopt(inherited(next));
+  never_start_from(state::guest_places(options.roots));
   options.paths = state::vm_paths(options.roots, options.spec.name);
   if (options.paths.state_dir != state_dir) {
     throw Error(

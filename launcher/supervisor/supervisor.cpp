@@ -20,13 +20,25 @@ namespace agentvm::supervisor {
 
 namespace asio = boost::asio;
 
+namespace {
+
+/// The workspace as it was checked; none in a plan without one.
+HeldDirectory workspace_directory(const SupervisorOptions& options) {
+  for (std::size_t share = 0; share < options.spec.shares.size(); ++share) {
+    if (options.spec.shares[share].tag == vmspec::workspace_tag) return options.directories.at(share);
+  }
+  return {};
+}
+
+}  // namespace
+
 int supervise(SupervisorOptions options) {
   asio::io_context io(1);
   SteadyClock clock;
   Record record(options.paths, options.spec.name, options.spec.uuid);
   record.add("supervisor", getpid());
   machine::Reaper reaper(options.reaper, options.agentvm, options.spec.name);
-  machine::HostParts parts(io.get_executor(), options.spec, options.paths, options.roots.cache,
+  machine::HostParts parts(io.get_executor(), options.spec, options.paths, options.directories, options.roots.cache,
                            [&](const std::string& role, pid_t pid) {
                              reaper.watch(pid);
                              record.add(role, pid);
@@ -50,7 +62,7 @@ Supervisor::Supervisor(asio::any_io_executor executor, SupervisorOptions& option
       changed_(executor_),
       events_(executor_, paths_.journal("events")),
       gateways_(executor_, spec_, paths_, events_),
-      listing_(executor_, spec_.workspace, paths_.state_dir + "/before"),
+      listing_(executor_, workspace_directory(options), paths_.state_dir + "/before"),
       run_(executor_, spec_, clock_,
            UniqueFd(open(paths_.log("agent").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600))),
       machine_(executor_, spec_, parts_, clock_,

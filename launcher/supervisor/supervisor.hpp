@@ -34,6 +34,7 @@
 #include "base/async/event.hpp"
 #include "base/async/task_group.hpp"
 #include "base/file.hpp"
+#include "base/held_directory.hpp"
 #include "base/unique_fd.hpp"
 #include "launcher/gateway/ports/port_publisher.hpp"
 #include "launcher/machine/machine.hpp"
@@ -54,9 +55,11 @@ struct SupervisorOptions {
   vmspec::VmSpec spec;
   state::Roots roots;
   state::VmPaths paths;
-  std::optional<FileLock> lock;  ///< the VM's, for as long as it lives
-  UniqueFd owner;       ///< the starter's connection; may be none
-  std::string agentvm;  ///< absolute paths of the programs beside us
+  std::optional<FileLock> lock;            ///< the VM's, for as long as it lives
+  UniqueFd owner;                          ///< the starter's connection; may be none
+  std::vector<HeldDirectory> directories;  ///< of spec.shares, in its order
+  HeldDirectory report_directory;          ///< of spec.report_file; none without one
+  std::string agentvm;                     ///< absolute paths of the programs beside us
   std::string reaper;
 };
 

@@ -11,7 +11,7 @@ namespace agentvm::supervisor {
 
 namespace asio = boost::asio;
 
-WorkspaceListing::WorkspaceListing(asio::any_io_executor executor, std::string workspace, std::string keep_dir)
+WorkspaceListing::WorkspaceListing(asio::any_io_executor executor, HeldDirectory workspace, std::string keep_dir)
     : workspace_(std::move(workspace)), keep_dir_(std::move(keep_dir)), changed_(executor), worker_(executor) {}
 
 asio::awaitable<void> WorkspaceListing::take() {
@@ -20,7 +20,7 @@ asio::awaitable<void> WorkspaceListing::take() {
   };
   auto walked = worker_.run(std::move(walk));
   try {
-    before_ = co_await std::move(walked);
+    if (workspace_) before_ = co_await std::move(walked);
   } catch (const Error& error) {
     spdlog::warn("the report will list no files: {}", error.what());
   }

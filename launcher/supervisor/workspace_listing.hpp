@@ -9,14 +9,15 @@
 
 #include "base/async/event.hpp"
 #include "base/async/offload.hpp"
+#include "base/held_directory.hpp"
 #include "launcher/workspace/snapshot.hpp"
 
 namespace agentvm::supervisor {
 
 class WorkspaceListing {
  public:
-  /// `keep_dir` gets the texts that line counts need.
-  WorkspaceListing(boost::asio::any_io_executor executor, std::string workspace, std::string keep_dir);
+  /// `keep_dir` gets the texts that line counts need. Without a workspace there is nothing to list.
+  WorkspaceListing(boost::asio::any_io_executor executor, HeldDirectory workspace, std::string keep_dir);
 
   /// Walks the workspace. Never throws: without a listing the report lists no files.
   boost::asio::awaitable<void> take();
@@ -26,7 +27,8 @@ class WorkspaceListing {
   boost::asio::awaitable<workspace::WorkspaceChanges> changes();
 
  private:
-  std::string workspace_, keep_dir_;
+  HeldDirectory workspace_;
+  std::string keep_dir_;
   std::shared_ptr<const workspace::Snapshot> before_;
   bool taken_ = false;
   AsyncEvent changed_;

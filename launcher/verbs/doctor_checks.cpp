@@ -83,6 +83,7 @@ class Doctor {
   }
 
   static std::string not_found(const std::string& name) {
+    if (const auto passed_over = host::find_forbidden_tool(name)) return *passed_over;
     const std::string variable = host::tool_variable(name);
     const char* given = std::getenv(variable.c_str());
     if (given != nullptr && given[0] != '\0')
@@ -139,7 +140,9 @@ class Doctor {
       make_directories(directory + "/share");
       workspace::ShareServer server(
           {.share = {.tag = "doctor", .source = directory + "/share", .mount_point = "/mnt"},
+           .directory = HeldDirectory::resolve(directory + "/share"),
            .virtiofsd = virtiofsd,
+           .mount_place = directory + "/place",
            .socket = directory + "/socket",
            .log = directory + "/log",
            .instance = "doctor",

@@ -3,9 +3,11 @@ import json
 import os
 import shutil
 import stat
+import unittest
 
 import harness
 from harness import VmTestCase, mode_of, small
+from swapper import Swapper
 
 
 class RunCommand(VmTestCase):
@@ -69,6 +71,32 @@ class RunCommand(VmTestCase):
         for name in ("kept.txt", "gone.txt", "new.txt"):
             self.assertIn(name, run.stderr, "the report for people names what changed")
         self.assertNotIn("same.txt", run.stderr)
+        self.sandbox.assert_nothing_left()
+
+    @unittest.skipUnless(os.geteuid() == 0, "giving a link away takes root")
+    def test_a_workspace_that_is_exchanged_all_the_time(self):
+        """Its parent's owner exchanges it for a link to a secret directory, from before the check to after the report."""
+        parent, secret = self.sandbox.path("parent"), self.sandbox.path("secret")
+        work, evil = f"{parent}/work", f"{parent}/evil"
+        for directory, mark in ((work, "mine"), (secret, "secret")):
+            os.makedirs(directory, 0o700)
+            with open(f"{directory}/mark", "w", encoding="utf-8") as file:
+                file.write(mark)
+        os.symlink(secret, evil)
+        os.lchown(evil, 4711, 4711)
+        with Swapper(work, evil):
+            for _ in range(200):
+                run = self.command("sh", "-c", "cat mark; echo written > written", workspace=work,
+                                   options=("--report", f"{work}/report.json"))
+                if run.code != 2:
+                    break
+                self.assertIn("belongs to another user", run.stderr, run)
+        self.assert_code(run, 0)
+        self.assertEqual(run.stdout, "mine", run)
+        self.assertEqual(os.listdir(secret), ["mark"])
+        self.assertEqual(sorted(os.listdir(work)), ["mark", "report.json", "written"])
+        with open(f"{work}/report.json", encoding="utf-8") as file:
+            self.assertEqual([change["path"] for change in json.load(file)["files"]], ["written"])
         self.sandbox.assert_nothing_left()
 
     def test_json_events(self):

@@ -45,6 +45,7 @@ NeededFacts needed_facts(const Profile& profile, const RunRequest& request, Gues
   for (const auto& [name, server] : profile.mcp) {
     if (!server.command.empty()) needed.programs.push_back(server.command.front());
   }
+  if (!profile.model.key.command.empty()) needed.programs.push_back(profile.model.key.command.front());
   std::sort(needed.programs.begin(), needed.programs.end());
   needed.programs.erase(std::unique(needed.programs.begin(), needed.programs.end()), needed.programs.end());
   if (host) needed.paths = profile.guest.expose;
@@ -178,6 +179,12 @@ void Planner::model() {
     } else {
       refuse("model.key", missing, fmt::format("set {}, or say where the key is with model.key", model.key.name),
              ExitCode::cannot_start);
+    }
+  }
+  if (!model.key.command.empty()) {
+    const auto forbidden = facts_.forbidden.find(model.key.command.front());
+    if (forbidden != facts_.forbidden.end() && !facts_.found.contains(model.key.command.front())) {
+      refuse("model.key", forbidden->second, "keep the command outside of every workspace", ExitCode::cannot_start);
     }
   }
   spec_.model = std::move(spec);

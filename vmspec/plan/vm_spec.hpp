@@ -25,6 +25,11 @@ enum class ShareOwner {
   caller,  ///< guest root and the agent both write; every file on the host belongs to owner_uid/owner_gid
 };
 
+/// The tag of the workspace's share: every plan has one.
+inline constexpr char workspace_tag[] = "workspace";
+/// The tag of the directory that the agent's program lies in.
+inline constexpr char agent_tag[] = "agent";
+
 /// A host directory the guest sees.
 struct ShareSpec {
   std::string tag;          ///< virtiofs tag, [a-z0-9-], at most 36 bytes (virtio 1.2, 5.11.4)

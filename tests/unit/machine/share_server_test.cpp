@@ -18,6 +18,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/unix_socket.hpp"
+#include "tests/unit/base/swapper.hpp"
 
 using namespace agentvm;
 using namespace agentvm::workspace;
@@ -47,7 +48,9 @@ struct SharingHost {
   }
   ShareServerOptions options(const std::string& virtiofsd) const {
     return {.share = {.tag = "ws", .source = root + "/shared", .mount_point = "/ws", .read_only = false},
+            .directory = HeldDirectory::resolve(root + "/shared"),
             .virtiofsd = virtiofsd,
+            .mount_place = root + "/place",
             .socket = root + "/fs.sock",
             .log = root + "/virtiofsd.log",
             .instance = "5d3a2c9e-0000-4000-8000-000000000001",
@@ -90,7 +93,8 @@ std::optional<std::string> real_virtiofsd() {
 
 TEST_CASE("a system tree is read-only and root's") {
   const vmspec::ShareSpec share{.tag = "usr", .source = "/usr", .mount_point = "/usr"};
-  CHECK(virtiofsd_arguments(share, {.caller_uid = 1234, .caller_gid = 1234, .owner_uid = 1234, .owner_gid = 1234}, 7) ==
+  CHECK(virtiofsd_arguments(share, share.source,
+                            {.caller_uid = 1234, .caller_gid = 1234, .owner_uid = 1234, .owner_gid = 1234}, 7) ==
         Arguments{"--fd=7", "--shared-dir=/usr", "--sandbox=namespace", "--no-announce-submounts",
                   "--inode-file-handles=never", "--log-level=warn", "--translate-uid=squash-host:0:0:4294967295",
                   "--translate-gid=squash-host:0:0:4294967295", "--readonly", "--cache=always"});
@@ -102,7 +106,8 @@ TEST_CASE("a workspace's files are the caller's, whoever writes in the guest") {
                                 .mount_point = "/workspace",
                                 .read_only = false,
                                 .owner = vmspec::ShareOwner::caller};
-  CHECK(virtiofsd_arguments(share, {.caller_uid = 1234, .caller_gid = 99, .owner_uid = 1234, .owner_gid = 99}, 9) ==
+  CHECK(virtiofsd_arguments(share, share.source,
+                            {.caller_uid = 1234, .caller_gid = 99, .owner_uid = 1234, .owner_gid = 99}, 9) ==
         Arguments{"--fd=9", "--shared-dir=/home/me/ws", "--sandbox=namespace", "--no-announce-submounts",
                   "--inode-file-handles=never", "--log-level=warn", "--translate-uid=squash-guest:0:1234:4294967295",
                   "--translate-gid=squash-guest:0:99:4294967295", "--translate-uid=host:1234:1000:1",
@@ -125,7 +130,7 @@ TEST_CASE("the guest keeps only what does not change under a running VM") {
 TEST_CASE("root serves another's workspace without the capabilities to make devices or file capabilities") {
   const vmspec::ShareSpec share{
       .tag = "ws", .source = "/ws", .mount_point = "/ws", .read_only = false, .owner = vmspec::ShareOwner::caller};
-  const Arguments arguments = virtiofsd_arguments(share, {.owner_uid = 1000, .owner_gid = 1000}, 3);
+  const Arguments arguments = virtiofsd_arguments(share, share.source, {.owner_uid = 1000, .owner_gid = 1000}, 3);
   CHECK(arguments.back() == "--modcaps=-mknod:-setfcap:-fsetid");
   CHECK(std::count(arguments.begin(), arguments.end(), "--translate-uid=squash-guest:0:1000:4294967295") == 1);
 }
@@ -134,7 +139,7 @@ TEST_CASE("an ordinary user cannot serve another's workspace") {
   const vmspec::ShareSpec share{
       .tag = "ws", .source = "/ws", .mount_point = "/ws", .read_only = false, .owner = vmspec::ShareOwner::caller};
   CHECK_THROWS_WITH_AS(
-      virtiofsd_arguments(share, {.caller_uid = 5, .caller_gid = 5, .owner_uid = 6, .owner_gid = 6}, 3),
+      virtiofsd_arguments(share, share.source, {.caller_uid = 5, .caller_gid = 5, .owner_uid = 6, .owner_gid = 6}, 3),
       doctest::Contains("would have to belong to uid 6"), Error);
 }
 
@@ -154,10 +159,8 @@ TEST_CASE("a server that cannot be started leaves no socket") {
   CHECK_THROWS_WITH_AS(ShareServer(host.options("/no/such/virtiofsd")), doctest::Contains("/no/such/virtiofsd"), Error);
   CHECK_FALSE(host.is_there("fs.sock"));
   ShareServerOptions options = host.options(host.program("exit 0"));
-  options.share.source = host.root + "/nowhere";
-  CHECK_THROWS_WITH_AS(ShareServer{options}, doctest::Contains("/nowhere"), Error);
-  options.share.source = host.root + "/virtiofsd";
-  CHECK_THROWS_WITH_AS(ShareServer{options}, doctest::Contains("not a directory"), Error);
+  options.directory = {};
+  CHECK_THROWS_WITH_AS(ShareServer{options}, doctest::Contains("no directory is held"), Error);
   CHECK_FALSE(host.is_there("fs.sock"));
 }
 
@@ -181,6 +184,29 @@ TEST_CASE("a server has a small environment, its own group, and goes with everyt
   // Gone, or a zombie that waits for init.
   const auto status = read_file_if_exists("/proc/" + std::to_string(worker) + "/stat");
   CHECK((!status || status->find(") Z ") != std::string::npos));
+}
+
+TEST_CASE("who exchanges the directory for another never has the other one shared: 200 starts") {
+  SharingHost host;
+  write_file_atomic(host.root + "/shared/mark", "mine");
+  make_directories(host.root + "/secret");
+  write_file_atomic(host.root + "/secret/mark", "secret");
+  const std::string program =
+      host.program("for word; do case $word in --shared-dir=*) cat \"${word#--shared-dir=}/mark\" >&2;; esac; done");
+  const ShareServerOptions options = host.options(program);
+  {
+    const test::Swapper swapper(host.root + "/shared", host.root + "/secret");
+    for (int round = 0; round < 200; ++round) {
+      ShareServer server(options);
+      pollfd item{server.pidfd(), POLLIN, 0};
+      REQUIRE(poll(&item, 1, 10'000) == 1);
+    }
+    CHECK(swapper.swaps() > 200);
+  }
+  std::string expected;
+  for (int round = 0; round < 200; ++round) expected += "mine";
+  CHECK(read_file(host.root + "/virtiofsd.log") == expected);
+  CHECK_FALSE(host.is_there("place"));
 }
 
 TEST_CASE("the real virtiofsd stands in its sandbox, and ends with its client") {

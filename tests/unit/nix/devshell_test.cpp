@@ -60,7 +60,7 @@ echo '{"variables": {"FOO": {"type": "exported", "value": "bar"}, "PATH": {"type
                       0755);
   }
   vmspec::DevShell build(bool again = false) const {
-    return build_devshell(workspace, cache, {.bubblewrap = root + "/bwrap", .again = again});
+    return build_devshell(HeldDirectory::resolve(workspace), cache, {.bubblewrap = root + "/bwrap", .again = again});
   }
   std::string build_failure() const {
     try {
@@ -88,20 +88,20 @@ echo '{"variables": {"FOO": {"type": "exported", "value": "bar"}, "PATH": {"type
 
 TEST_CASE("a devShell is built once, found without Nix, and built again when its flake changes") {
   const FakeBubblewrap fake;
-  CHECK_FALSE(find_devshell(fake.workspace, fake.cache));
+  CHECK_FALSE(find_devshell(HeldDirectory::resolve(fake.workspace), fake.cache));
   const vmspec::DevShell built = fake.build();
   CHECK(built.built);
   CHECK(built.environment == std::map<std::string, std::string>{{"FOO", "bar"}});
   CHECK(built.path == "/x");
   CHECK(std::filesystem::exists(built.gc_root));
   CHECK(fake.calls() == 1);
-  CHECK(find_devshell(fake.workspace, fake.cache) == built);
+  CHECK(find_devshell(HeldDirectory::resolve(fake.workspace), fake.cache) == built);
   CHECK(fake.build() == built);
   CHECK(fake.calls() == 0);
   CHECK(fake.build(true) == built);
   CHECK(fake.calls() == 1);
   write_file_atomic(fake.workspace + "/flake.lock", "{}");
-  CHECK_FALSE(find_devshell(fake.workspace, fake.cache));
+  CHECK_FALSE(find_devshell(HeldDirectory::resolve(fake.workspace), fake.cache));
   CHECK(fake.build().gc_root != built.gc_root);
   CHECK(fake.calls() == 1);
 }
@@ -110,7 +110,7 @@ TEST_CASE("a devShell whose packages are gone is built again") {
   const FakeBubblewrap fake;
   fake.build();
   remove_tree(fake.root + "/store");
-  CHECK_FALSE(find_devshell(fake.workspace, fake.cache));
+  CHECK_FALSE(find_devshell(HeldDirectory::resolve(fake.workspace), fake.cache));
   fake.build();
   CHECK(fake.calls() == 2);
 }
@@ -122,9 +122,9 @@ TEST_CASE("a devShell is kept under what it was made of, though the workspace ch
   fake.behave("echo '{ }' | tr -d '\\n' >" + fake.workspace + "/flake.nix");
   fake.build();
   CHECK(read_file(fake.workspace + "/flake.nix") == "{ }");
-  CHECK_FALSE(find_devshell(fake.workspace, fake.cache));
+  CHECK_FALSE(find_devshell(HeldDirectory::resolve(fake.workspace), fake.cache));
   write_file_atomic(fake.workspace + "/flake.nix", "{ evil }");
-  CHECK(find_devshell(fake.workspace, fake.cache));
+  CHECK(find_devshell(HeldDirectory::resolve(fake.workspace), fake.cache));
   CHECK(std::filesystem::directory_iterator(fake.cache + "/devshells") != std::filesystem::directory_iterator());
   for (const auto& entry : std::filesystem::directory_iterator(fake.cache + "/devshells")) {
     CHECK_FALSE(entry.path().filename().string().starts_with("unfinished"));
@@ -138,7 +138,7 @@ TEST_CASE("a record of a devShell that is damaged or another version's is made a
   for (const char* text : {"", "{", "[]", R"({"version": 2})", R"({"version": 1, "environment": 3})"}) {
     CAPTURE(text);
     write_file_atomic(record, text);
-    CHECK_FALSE(find_devshell(fake.workspace, fake.cache));
+    CHECK_FALSE(find_devshell(HeldDirectory::resolve(fake.workspace), fake.cache));
     CHECK(fake.build() == built);
   }
 }
@@ -159,13 +159,13 @@ TEST_CASE("a devShell that cannot be built is one message, and what was there st
   CHECK(has(message, "the devShell of " + fake.workspace + " could not be built: attribute devShells missing | "));
   CHECK(has(message, "/build.log"));
   write_file_atomic(fake.workspace + "/flake.nix", "{ }");
-  CHECK(find_devshell(fake.workspace, fake.cache));
+  CHECK(find_devshell(HeldDirectory::resolve(fake.workspace), fake.cache));
   write_file_atomic(fake.workspace + "/flake.nix", "{ other");
   fake.behave("echo \"error: executing 'git': No such file or directory\" >&2; exit 1");
   CHECK(has(fake.build_failure(), "fetched without Git and Mercurial: use github:"));
   fake.behave("echo rubbish; exit 0");
   CHECK(has(fake.build_failure(), "is no devShell: it is no JSON object"));
-  CHECK_FALSE(find_devshell(fake.workspace, fake.cache));
+  CHECK_FALSE(find_devshell(HeldDirectory::resolve(fake.workspace), fake.cache));
 }
 
 TEST_CASE("two who want the same devShell build it once") {
@@ -180,7 +180,7 @@ TEST_CASE("two who want the same devShell build it once") {
 TEST_CASE("a copy of a flake whose owner was killed goes with its processes, and no other") {
   const FakeBubblewrap fake;
   const std::string all = fake.cache + "/devshells";
-  const FlakeCopy living(fake.workspace, all);
+  const FlakeCopy living(HeldDirectory::resolve(fake.workspace), all);
   const std::string dead = all + "/unfinished.abcdef";
   const std::string barely = all + "/begun.abcdef";
   make_directories(barely);
@@ -214,7 +214,7 @@ TEST_CASE("devShells that nobody used go, with what was fetched for them, and no
   fake.age(fake.cache + "/devshells/fetched");
   CHECK(fake.prune(false, {built.gc_root}).empty());
   CHECK(fake.prune(true) == std::vector<std::string>{own, fake.cache + "/devshells/fetched"});
-  CHECK(find_devshell(fake.workspace, fake.cache));
+  CHECK(find_devshell(HeldDirectory::resolve(fake.workspace), fake.cache));
   CHECK_MESSAGE(fake.prune().empty(), "a lookup is a use");
   fake.age(own + "/shell.json");
   {

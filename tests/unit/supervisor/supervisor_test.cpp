@@ -59,12 +59,13 @@ struct World {
     spec.uuid = "6f7c1c46-9be1-4b0a-b0a6-26c4ef5a3f41";
     spec.boot_timeout_ms = 60'000;
     spec.workspace = scratch.path + "/work";
-    spec.shares = {{"work", spec.workspace, "/workspace", false, vmspec::ShareOwner::caller}};
+    spec.shares = {{vmspec::workspace_tag, spec.workspace, "/workspace", false, vmspec::ShareOwner::caller}};
     spec.agent.kind = "command";
     spec.agent.argv = {"/bin/true"};
     if (change) change(spec);
     for (const char* name : {"/work", "/state", "/run", "/cache"})
       REQUIRE(mkdir((scratch.path + name).c_str(), 0700) == 0);
+    options.directories.push_back(HeldDirectory::resolve(spec.workspace));
     options.roots = {scratch.path + "/run", scratch.path + "/state", scratch.path + "/cache"};
     options.paths = state::vm_paths(options.roots, spec.name);
     make_directories(options.paths.state_dir);
