@@ -38,7 +38,7 @@ TEST_SUITE("base/process") {
     }
   }
 
-  TEST_CASE("output is captured, environment and directory are as asked") {
+  TEST_CASE("output is captured and environment and directory are as asked") {
     const Output output = run_captured({.program = "sh",
                                         .args = {"-c", "echo $A-$B; pwd; echo err >&2"},
                                         .environment = {{{"A", "1"}, {"PATH", "/usr/bin:/bin"}}},

@@ -96,7 +96,7 @@ TEST_CASE("a system tree is read-only and root's") {
                   "--translate-gid=squash-host:0:0:4294967295", "--readonly", "--cache=always"});
 }
 
-TEST_CASE("a workspace's files are the caller's, whoever writes in the guest") {
+TEST_CASE("a workspace's files are the caller's no matter who writes in the guest") {
   const vmspec::ShareSpec share{.tag = "ws",
                                 .source = "/home/me/ws",
                                 .mount_point = "/workspace",
@@ -125,7 +125,7 @@ TEST_CASE("an ordinary user cannot serve another's workspace") {
       doctest::Contains("would have to belong to uid 6"), Error);
 }
 
-TEST_CASE("a virtiofsd that cannot make its sandbox is quoted, with what to allow") {
+TEST_CASE("a virtiofsd that cannot make its sandbox is quoted with what to allow") {
   SharingHost host;
   ShareServer server(
       host.options(host.program("echo '[2026-01-01T00:00:00Z ERROR virtiofsd] Error creating sandbox: EPERM' >&2\n"
@@ -148,7 +148,7 @@ TEST_CASE("a server that cannot be started leaves no socket") {
   CHECK_FALSE(host.is_there("fs.sock"));
 }
 
-TEST_CASE("a server has a small environment, its own group, and goes with everything it started") {
+TEST_CASE("a server has a small environment and its own group and goes with everything it started") {
   SharingHost host;
   pid_t worker = 0;
   {
@@ -170,7 +170,7 @@ TEST_CASE("a server has a small environment, its own group, and goes with everyt
   CHECK((!status || status->find(") Z ") != std::string::npos));
 }
 
-TEST_CASE("the real virtiofsd stands in its sandbox, and ends with its client") {
+TEST_CASE("the real virtiofsd stands in its sandbox and ends with its client") {
   const auto virtiofsd = real_virtiofsd();
   if (!virtiofsd) {
     MESSAGE("skipped: virtiofsd is not installed (./dev setup)");

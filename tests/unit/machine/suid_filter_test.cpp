@@ -30,7 +30,7 @@ unsigned mode_of(const std::string& path) {
 
 }  // namespace
 
-TEST_CASE("no setuid or setgid file and no device can be made, everything else can") {
+TEST_CASE("no setuid or setgid file and no device can be made while everything else can") {
   std::string root = "/tmp/agentvm-filter-test-XXXXXX";
   REQUIRE(mkdtemp(root.data()) != nullptr);
   const std::string file = root + "/file";

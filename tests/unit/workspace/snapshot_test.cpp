@@ -85,7 +85,7 @@ struct OrdinaryUser {
 }  // namespace
 
 TEST_SUITE("workspace/snapshot") {
-  TEST_CASE("nothing changed is nothing listed; paths come in byte order; keep_dir is private") {
+  TEST_CASE("nothing changed is nothing listed and paths come in byte order and keep_dir is private") {
     const Workspace work;
     // "a-b" < "a.txt" < "a/x" < "a0" in bytes, whichever of them is a directory.
     for (const char* path : {"a0", "a/x", "a/b/c", "a.txt", "a-b/z", "b"}) work.write(path, "text\n");
@@ -102,7 +102,7 @@ TEST_SUITE("workspace/snapshot") {
     CHECK_FALSE(changes.truncated);
   }
 
-  TEST_CASE("added, modified, deleted, renamed, with their lines") {
+  TEST_CASE("added and modified and deleted and renamed with their lines") {
     const Workspace work;
     work.write("changed", "1\n2\n3\n");
     work.write("deleted", "1\n2\n");
@@ -123,7 +123,7 @@ TEST_SUITE("workspace/snapshot") {
     CHECK_FALSE(changes.truncated);
   }
 
-  TEST_CASE("a file written anew with the same text is no change; a mode is one") {
+  TEST_CASE("a file written anew with the same text is no change but a mode is one") {
     const Workspace work;
     work.write("replaced", "text\n");
     work.write("touched", "text\n");
@@ -139,7 +139,7 @@ TEST_SUITE("workspace/snapshot") {
     CHECK(text_of(changes_since(before, work.dir)) == "M made-executable 0 0\nM touched-binary -1 -1\n");
   }
 
-  TEST_CASE("links: where they point to is their text; they are never followed") {
+  TEST_CASE("links: where they point to is their text and they are never followed") {
     const Workspace work;
     make_directories(work.base + "/outside");
     write_file_atomic(work.base + "/outside/secret", "secret\n");
@@ -219,7 +219,7 @@ TEST_SUITE("workspace/snapshot") {
     CHECK(text_of(changes_since(before, work.dir, 100, {.entries = 0})) == "D file 0 1\n");
   }
 
-  TEST_CASE(".git directories are left out at any depth; a .git file and .github are not") {
+  TEST_CASE(".git directories are left out at any depth but a .git file and .github are not") {
     const Workspace work;
     for (const char* path : {".git/config", ".github/ci", "lib/.git/hooks/pre-commit", "lib/code", "sub/.git"}) {
       work.write(path, "1\n");
@@ -232,7 +232,7 @@ TEST_SUITE("workspace/snapshot") {
     CHECK(text_of(changes_since(before, work.dir)) == "M sub/.git 1 1\n");
   }
 
-  TEST_CASE("beyond the limit before: only what was seen is compared, and the answer says so") {
+  TEST_CASE("beyond the limit before: only what was seen is compared and the answer says so") {
     const Workspace work;
     for (const char* path : {"a", "b/x", "b/y", "c", "d"}) work.write(path, "1\n");
     const SnapshotLimits limits{.entries = 3};
@@ -292,7 +292,7 @@ TEST_SUITE("workspace/snapshot") {
     CHECK(few.entries.empty());
   }
 
-  TEST_CASE("a tree is followed 128 directories deep and to 4096 bytes of path; the rest is said to be unread") {
+  TEST_CASE("a tree is followed 128 directories deep and to 4096 bytes of path and the rest is said to be unread") {
     const Workspace work;
     const auto bury = [&](const std::string& name, int depth) {
       UniqueFd at(open(work.dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -318,7 +318,7 @@ TEST_SUITE("workspace/snapshot") {
     CHECK(changes.truncated);
   }
 
-  TEST_CASE("a directory that cannot be read is unknown, not deleted and not new") {
+  TEST_CASE("a directory that cannot be read is unknown and neither deleted nor new") {
     const Workspace work;
     work.write("closed/file", "1\n");
     work.write("listed/file", "1\n");
@@ -345,7 +345,7 @@ TEST_SUITE("workspace/snapshot") {
     CHECK(text_of(changes_since(before, work.dir)) == "A line\nfeed 1 0\nA \xff\xfe 1 0\n");
   }
 
-  TEST_CASE("without the kept texts the lines are unknown, not wrong") {
+  TEST_CASE("without the kept texts the lines are unknown and not wrong") {
     const Workspace work;
     work.write("a", "1\n");
     work.write("b", "1\n");
@@ -358,7 +358,7 @@ TEST_SUITE("workspace/snapshot") {
     CHECK(text_of(changes_since(before, work.dir)) == "M a -1 -1\nM b -1 -1\n");
   }
 
-  TEST_CASE("a workspace that is not there, or texts that cannot be kept, are errors that name the path") {
+  TEST_CASE("a workspace that is not there and texts that cannot be kept are errors that name the path") {
     const Workspace work;
     CHECK_THROWS_WITH_AS(take_snapshot(work.dir + "/none", work.keep),
                          ("opening the workspace " + work.dir + "/none: No such file or directory").c_str(), Error);
@@ -370,7 +370,7 @@ TEST_SUITE("workspace/snapshot") {
     CHECK_THROWS_AS(take_snapshot(work.dir, work.at("file")), Error);
   }
 
-  TEST_CASE("ten thousand files are all there, and one change among them is found") {
+  TEST_CASE("ten thousand files are all there and one change among them is found") {
     const Workspace work;
     for (int i = 0; i < 10'000; ++i) work.write(std::to_string(i % 100) + "/" + std::to_string(i), "text\n");
     const Snapshot before = work.snapshot();
