@@ -18,6 +18,8 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/unix_socket.hpp"
+#include "launcher/host/programs.hpp"
+#include "launcher/state/vm_directory.hpp"
 
 using namespace agentvm;
 using namespace agentvm::workspace;
@@ -76,14 +78,10 @@ ino_t mount_namespace(pid_t pid) {
   return info.st_ino;
 }
 
-/// The real one, or nullopt: `./dev setup` puts it into the cache.
+/// The real one, or nullopt: `./dev setup` puts it into the caller's cache or, as root, into the machine's.
 std::optional<std::string> real_virtiofsd() {
-  const char* named = getenv("AGENTVM_VIRTIOFSD");
-  if (named != nullptr && *named != '\0') return named;
-  const char* home = getenv("HOME");
-  const char* cache = getenv("XDG_CACHE_HOME");
-  if (cache != nullptr && *cache != '\0') return find_program(std::string(cache) + "/agentvm/tools/bin/virtiofsd");
-  return find_program(std::string(home != nullptr ? home : "") + "/.cache/agentvm/tools/bin/virtiofsd");
+  if (auto found = host::find_tool("virtiofsd", state::user_roots().cache)) return found;
+  return host::find_tool("virtiofsd", "/var/cache/agentvm");
 }
 
 }  // namespace
