@@ -12,6 +12,7 @@
 
 #include "base/startable.hpp"
 #include "launcher/host/path_facts.hpp"
+#include "launcher/host/tool_caches.hpp"
 #include "launcher/host/version_cache.hpp"
 #include "launcher/state/guest_places.hpp"
 
@@ -79,8 +80,10 @@ std::optional<std::string> find_tool(const std::string& name, const std::string&
        {"/usr/sbin", "/sbin", "/usr/libexec", "/usr/lib/qemu", "/usr/lib/virtiofsd", "/run/current-system/sw/bin"}) {
     directories.emplace_back(usual);
   }
-  directories.push_back(cache_dir + "/tools/bin");
-  directories.push_back(cache_dir + "/tools/" + name + "/bin");
+  for (const std::string& cache : tool_caches(cache_dir)) {
+    directories.push_back(cache + "/tools/bin");
+    directories.push_back(cache + "/tools/" + name + "/bin");
+  }
   for (const std::string& directory : directories) {
     for (const std::string& file : file_names(name)) {
       std::string path = directory + "/" + file;

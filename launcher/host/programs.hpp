@@ -15,8 +15,8 @@ inline constexpr std::string_view oldest_virtiofsd = "1.13";
 
 /// Finds a program by its short name: AGENTVM_<NAME> if set (an absolute path; one that cannot be started is "not
 /// found", never replaced by another), PATH, the places distributions use (/usr/libexec, /usr/lib/qemu, ...), then
-/// CACHE/tools/bin and CACHE/tools/NAME/bin. "qemu" is qemu-system-<this machine>; a virtiofsd that is too old is
-/// passed over, and so is whatever may not be started (base/startable.hpp).
+/// CACHE/tools/bin and CACHE/tools/NAME/bin of each of tool_caches. "qemu" is qemu-system-<this machine>; a virtiofsd
+/// that is too old is passed over, and so is whatever may not be started (base/startable.hpp).
 std::optional<std::string> find_tool(const std::string& name, const std::string& cache_dir);
 
 /// What find_tool passed over (or refused) because a guest may write there: "/W/.venv/bin/qemu is not started, because

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
@@ -13,6 +14,7 @@
 #include "base/held_directory.hpp"
 #include "base/startable.hpp"
 #include "base/unique_fd.hpp"
+#include "launcher/host/own_program.hpp"
 #include "launcher/host/path_facts.hpp"
 
 namespace agentvm::commands {
@@ -28,7 +30,13 @@ std::string nix_system() {
 
 std::string agentvm_flake() {
   const char* given = std::getenv("AGENTVM_FLAKE");
-  return given != nullptr && given[0] != '\0' ? given : AGENTVM_FLAKE;
+  if (given != nullptr && given[0] != '\0') return given;
+  // An installation has the guest's side with it, and may outlive the checkout that it was built in.
+  const std::string program = host::own_executable();
+  const std::string prefix = program.substr(0, program.rfind("/bin/"));
+  const std::string installed = prefix + "/share/agentvm/flake";
+  if (access((installed + "/flake.nix").c_str(), R_OK) == 0) return "path:" + installed;
+  return AGENTVM_FLAKE;
 }
 
 /// Regular files only, opened without waiting for a FIFO's writer.

@@ -66,7 +66,8 @@ std::map<std::string, std::string> supervisor_environment(const vmspec::VmSpec& 
   for (const char* name : passed_variables) pass(name);
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string_view text = *entry;
-    if (text.rfind("AGENTVM_", 0) == 0) pass(std::string(text.substr(0, text.find('='))));
+    if (text.rfind("AGENTVM_", 0) == 0 || text.rfind("AGENTVM=", 0) == 0)
+      pass(std::string(text.substr(0, text.find('='))));
   }
   if (spec.model && spec.model->key.kind == vmspec::KeySource::Kind::env) pass(spec.model->key.name);
   if (spec.model && spec.model->key.kind == vmspec::KeySource::Kind::command) {

@@ -98,7 +98,8 @@ def base_environment(directory):
            if name.startswith("AGENTVM_") and not name.startswith("AGENTVM_TEST_") or name.endswith("SAN_OPTIONS")}
     env.update(PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", LANG="C.UTF-8", TERM="xterm-256color",
                HOME=f"{directory}/home", XDG_RUNTIME_DIR=f"{directory}/run", XDG_STATE_HOME=f"{directory}/state",
-               XDG_CONFIG_HOME=f"{directory}/config", XDG_CACHE_HOME=shared_cache())
+               XDG_CONFIG_HOME=f"{directory}/config", XDG_CACHE_HOME=shared_cache(),
+               AGENTVM_MACHINE_CACHE="/nonexistent")  # a test with an empty cache has an empty one
     return env
 
 

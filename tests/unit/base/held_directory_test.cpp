@@ -35,7 +35,7 @@ void make_link(const std::string& target, const std::string& link) {
 
 }  // namespace
 
-TEST_CASE("links are followed once, and where they were is told") {
+TEST_CASE("links are followed once and where they were is told") {
   const Scratch scratch;
   scratch.directory("real/below");
   scratch.directory("links");
@@ -75,7 +75,7 @@ TEST_CASE("a link of another user is not followed") {
   CHECK(resolve_path(scratch / "theirs", true).path == scratch / "real");
 }
 
-TEST_CASE("nothing is opened through a link or out of the directory, with openat2 and without") {
+TEST_CASE("nothing is opened through a link or out of the directory - with openat2 and without") {
   const Scratch scratch;
   scratch.write("in/file", "inside");
   scratch.write("in/deep/er/file", "deeper");
@@ -104,7 +104,7 @@ TEST_CASE("nothing is opened through a link or out of the directory, with openat
   CHECK_FALSE(held.link_target("up/outside"));
 }
 
-TEST_CASE("a held directory stays what it was when it is renamed, and another takes its name") {
+TEST_CASE("a held directory stays what it was when it is renamed and another takes its name") {
   const Scratch scratch;
   scratch.write("work/mark", "mine");
   const HeldDirectory held = HeldDirectory::resolve(scratch / "work");
@@ -123,7 +123,7 @@ TEST_CASE("a held directory stays what it was when it is renamed, and another ta
   CHECK_THROWS_AS(held.write_file("../report", "text", 0644), Error);
 }
 
-TEST_CASE("directories are made below a held one, never through a link") {
+TEST_CASE("directories are made below a held one - never through a link") {
   const Scratch scratch;
   scratch.directory("out");
   scratch.directory("in/there");

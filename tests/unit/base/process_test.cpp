@@ -40,7 +40,7 @@ TEST_SUITE("base/process") {
     }
   }
 
-  TEST_CASE("output is captured, environment and directory are as asked") {
+  TEST_CASE("output is captured and environment and directory are as asked") {
     const Output output = run_captured({.program = "sh",
                                         .args = {"-c", "echo $A-$B; pwd; echo err >&2"},
                                         .environment = {{{"A", "1"}, {"PATH", "/usr/bin:/bin"}}},
@@ -58,7 +58,7 @@ TEST_SUITE("base/process") {
     CHECK(std::chrono::steady_clock::now() - start < 10s);
   }
 
-  TEST_CASE("descriptors get the numbers 3, 4, ... in their order, wherever they stand here") {
+  TEST_CASE("descriptors get the numbers 3 - 4 - ... in their order - wherever they stand here") {
     int fds[2][2];
     REQUIRE(pipe2(fds[0], O_CLOEXEC) == 0);
     REQUIRE(pipe2(fds[1], O_CLOEXEC) == 0);
@@ -80,7 +80,7 @@ TEST_SUITE("base/process") {
     CHECK(fcntl(first.get(), F_GETFD) == FD_CLOEXEC);
   }
 
-  TEST_CASE("a child sees the directory of a descriptor at a place of its own, whatever its name leads to by now") {
+  TEST_CASE("a child sees the directory of a descriptor at a place of its own - whatever its name leads to by now") {
     const test::Scratch scratch;
     scratch.write("shared/mark", "mine");
     const std::string place = scratch.directory("place");

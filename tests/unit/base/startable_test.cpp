@@ -11,7 +11,7 @@
 using namespace agentvm;
 using test::Scratch;
 
-TEST_CASE("nothing in, above or through a directory that guests write is started") {
+TEST_CASE("nothing in - above or through a directory that guests write is started") {
   const Scratch scratch;
   const std::string place = scratch.directory("work");
   const std::string inside = scratch.write("work/.venv/bin/tool", "#!/bin/sh\ntouch " + scratch / "started", 0755);

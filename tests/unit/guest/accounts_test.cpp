@@ -30,7 +30,7 @@ constexpr char group[] =
 
 }  // namespace
 
-TEST_CASE("an account is in its own group and in every group that names it, once each") {
+TEST_CASE("an account is in its own group and in every group that names it - once each") {
   CHECK(groups_of(passwd, group, 1000, 1000) == Groups{1000, 1, 131, 9});
   CHECK(groups_of(passwd, group, 1001, 1001) == Groups{1001, 1});
 }

@@ -51,7 +51,7 @@ TEST_CASE("npm's launcher leads to the native program") {
   }
 }
 
-TEST_CASE("a native program, a wrapper, and neither") {
+TEST_CASE("a native program and a wrapper and neither") {
   const Scratch scratch;
   const std::string native = scratch.write("native/codex", elf, 0755);
   CHECK(host::native_codex(native) == native);
@@ -62,7 +62,7 @@ TEST_CASE("a native program, a wrapper, and neither") {
   CHECK(host::native_codex(scratch / "missing") == "");
 }
 
-TEST_CASE("the cache's copy is last, and only for auto") {
+TEST_CASE("the cache's copy is last and only for auto") {
   const Scratch scratch;
   const Variable none("AGENTVM_CODEX", nullptr);
   const Variable path("PATH", "/nonexistent");

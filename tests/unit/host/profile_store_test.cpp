@@ -13,7 +13,7 @@
 using namespace agentvm;
 using test::Scratch;
 
-TEST_CASE("the first directory wins, the built-in ones come last") {
+TEST_CASE("the first directory wins and the built-in ones come last") {
   const Scratch scratch;
   const host::ProfileStore store({scratch / "user", scratch / "system"});
   scratch.write("user/mine.toml", "description = \"u\"\n");

@@ -123,7 +123,7 @@ TEST_CASE("a cpio archive is what the kernel reads") {
 }
 
 TEST_CASE(
-    "programs of /usr find the parts of /etc and /var that they are made of, and no settings that hold passwords") {
+    "programs of /usr find the parts of /etc and /var that they are made of and no settings that hold passwords") {
   const Host host;
   for (const char* name :
        {"maven/m2.conf", "maven/logging/simplelogger.properties", "maven/settings.xml", "manpath.config",
@@ -151,7 +151,7 @@ TEST_CASE(
   CHECK_FALSE(entries.contains("var/lib/secret"));
 }
 
-TEST_CASE("the guest gets the files of the allow-list, no secret and nothing behind a link") {
+TEST_CASE("the guest gets the files of the allow-list and no secret and nothing behind a link") {
   const Host host;
   host.put("ssl/certs/ca-certificates.crt", "certificates");
   host.put("ssl/private/key.pem", "secret");
@@ -174,7 +174,7 @@ TEST_CASE("the guest gets the files of the allow-list, no secret and nothing beh
   CHECK(S_ISLNK(entries.at("etc/ld.so.conf.d").mode));
 }
 
-TEST_CASE("an image holds init, the modules and their order") {
+TEST_CASE("an image holds init and the modules and their order") {
   const Host host;
   const std::string path = build_host_initramfs(host.request());
   const auto entries = entries_of(read_file(path));
@@ -187,7 +187,7 @@ TEST_CASE("an image holds init, the modules and their order") {
   CHECK((info.st_mode & 0777U) == 0600U);
 }
 
-TEST_CASE("an image is made once, and anew when an input changes") {
+TEST_CASE("an image is made once and anew when an input changes") {
   const Host host;
   host.put("services", "one");
   const std::string first = build_host_initramfs(host.request());
@@ -225,7 +225,7 @@ TEST_CASE("many may ask for the same image at once") {
   CHECK(entries_of(read_file(paths.front())).count("init") == 1);
 }
 
-TEST_CASE("a missing input is named, and nothing is left in the cache") {
+TEST_CASE("a missing input is named and nothing is left in the cache") {
   const Host host;
   SUBCASE("the guest program") {
     unlink(host.guest.c_str());
@@ -238,7 +238,7 @@ TEST_CASE("a missing input is named, and nothing is left in the cache") {
   CHECK(access((host.cache + "/images").c_str(), F_OK) < 0);
 }
 
-TEST_CASE("old images go, the one used last stays") {
+TEST_CASE("old images go and the one used last stays") {
   const Host host;
   const std::string old_image = build_host_initramfs(host.request());
   host.put("services", "new");

@@ -180,7 +180,7 @@ TEST_SUITE("machine/machine") {
     CHECK(group.empty());
   }
 
-  TEST_CASE("every ending is told once, with the VM's own reason when it has one") {
+  TEST_CASE("every ending is told once - with the VM's own reason when it has one") {
     World world;
     world.host.has_network = true;
     REQUIRE(world.boot_and_set_up().empty());
@@ -221,7 +221,7 @@ TEST_SUITE("machine/machine") {
     CHECK(ended->empty());
   }
 
-  TEST_CASE("powering off asks the guest, and kills it at the deadline") {
+  TEST_CASE("powering off asks the guest and kills it at the deadline") {
     World world;
     REQUIRE(world.boot_and_set_up().empty());
     SUBCASE("a guest that obeys") {
@@ -240,7 +240,7 @@ TEST_SUITE("machine/machine") {
     }
   }
 
-  TEST_CASE("a share can be added, and the guest is told to mount it") {
+  TEST_CASE("a share can be added and the guest is told to mount it") {
     World world;
     REQUIRE(world.boot_and_set_up().empty());
     CHECK(world.finish(world.machine->add_share({"docs", "/srv", "/docs", true, vmspec::ShareOwner::root})).empty());
@@ -249,7 +249,7 @@ TEST_SUITE("machine/machine") {
     CHECK(world.host.guest.setups[1].at("mounts").back().at("path") == "/docs");
   }
 
-  TEST_CASE("pause and resume go through the machine, which sets the guest's clock again") {
+  TEST_CASE("pause and resume go through the machine - which sets the guest's clock again") {
     World world;
     REQUIRE(world.boot_and_set_up().empty());
     CHECK(world.finish(world.machine->resume()) == "the VM fake is up, not paused");

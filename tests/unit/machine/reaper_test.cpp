@@ -34,7 +34,7 @@ const std::string reaper_program = std::string(AGENTVM_BIN) + "/agentvm-reaper";
 }  // namespace
 
 TEST_SUITE("machine/reaper") {
-  TEST_CASE("a killed supervisor's processes are killed, then gc is run for its VM") {
+  TEST_CASE("a killed supervisor's processes are killed and then gc is run for its VM") {
     const NotingProgram agentvm;
     ChildProcess victim = spawn({.program = "sleep", .args = {"60"}, .die_with_parent = false});
     const pid_t supervisor = fork();

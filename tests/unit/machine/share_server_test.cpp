@@ -18,6 +18,8 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/unix_socket.hpp"
+#include "launcher/host/programs.hpp"
+#include "launcher/state/vm_directory.hpp"
 #include "tests/unit/base/swapper.hpp"
 
 using namespace agentvm;
@@ -79,14 +81,10 @@ ino_t mount_namespace(pid_t pid) {
   return info.st_ino;
 }
 
-/// The real one, or nullopt: `./dev setup` puts it into the cache.
+/// The real one, or nullopt: `./dev setup` puts it into the caller's cache or, as root, into the machine's.
 std::optional<std::string> real_virtiofsd() {
-  const char* named = getenv("AGENTVM_VIRTIOFSD");
-  if (named != nullptr && *named != '\0') return named;
-  const char* home = getenv("HOME");
-  const char* cache = getenv("XDG_CACHE_HOME");
-  if (cache != nullptr && *cache != '\0') return find_program(std::string(cache) + "/agentvm/tools/bin/virtiofsd");
-  return find_program(std::string(home != nullptr ? home : "") + "/.cache/agentvm/tools/bin/virtiofsd");
+  if (auto found = host::find_tool("virtiofsd", state::user_roots().cache)) return found;
+  return host::find_tool("virtiofsd", "/var/cache/agentvm");
 }
 
 }  // namespace
@@ -100,7 +98,7 @@ TEST_CASE("a system tree is read-only and root's") {
                   "--translate-gid=squash-host:0:0:4294967295", "--readonly", "--cache=always"});
 }
 
-TEST_CASE("a workspace's files are the caller's, whoever writes in the guest") {
+TEST_CASE("a workspace's files are the caller's no matter who writes in the guest") {
   const vmspec::ShareSpec share{.tag = "ws",
                                 .source = "/home/me/ws",
                                 .mount_point = "/workspace",
@@ -143,7 +141,7 @@ TEST_CASE("an ordinary user cannot serve another's workspace") {
       doctest::Contains("would have to belong to uid 6"), Error);
 }
 
-TEST_CASE("a virtiofsd that cannot make its sandbox is quoted, with what to allow") {
+TEST_CASE("a virtiofsd that cannot make its sandbox is quoted with what to allow") {
   SharingHost host;
   ShareServer server(
       host.options(host.program("echo '[2026-01-01T00:00:00Z ERROR virtiofsd] Error creating sandbox: EPERM' >&2\n"
@@ -164,7 +162,7 @@ TEST_CASE("a server that cannot be started leaves no socket") {
   CHECK_FALSE(host.is_there("fs.sock"));
 }
 
-TEST_CASE("a server has a small environment, its own group, and goes with everything it started") {
+TEST_CASE("a server has a small environment and its own group and goes with everything it started") {
   SharingHost host;
   pid_t worker = 0;
   {
@@ -209,7 +207,7 @@ TEST_CASE("who exchanges the directory for another never has the other one share
   CHECK_FALSE(host.is_there("place"));
 }
 
-TEST_CASE("the real virtiofsd stands in its sandbox, and ends with its client") {
+TEST_CASE("the real virtiofsd stands in its sandbox and ends with its client") {
   const auto virtiofsd = real_virtiofsd();
   if (!virtiofsd) {
     MESSAGE("skipped: virtiofsd is not installed (./dev setup)");

@@ -34,7 +34,7 @@ unsigned mode_of(const std::string& path) {
 
 }  // namespace
 
-TEST_CASE("no setuid or setgid file and no device can be made, everything else can") {
+TEST_CASE("no setuid or setgid file and no device can be made while everything else can") {
   std::string root = "/tmp/agentvm-filter-test-XXXXXX";
   REQUIRE(mkdtemp(root.data()) != nullptr);
   const std::string file = root + "/file";
@@ -54,7 +54,7 @@ TEST_CASE("no setuid or setgid file and no device can be made, everything else c
   CHECK(remove_tree(root).empty());
 }
 
-TEST_CASE("a directory gets its setgid bit through the listener, a file never") {
+TEST_CASE("a directory gets its setgid bit through the listener - a file never") {
   std::string root = "/tmp/agentvm-filter-test-XXXXXX";
   REQUIRE(mkdtemp(root.data()) != nullptr);
   make_directories(root + "/directory", 0755);

@@ -86,7 +86,7 @@ echo '{"variables": {"FOO": {"type": "exported", "value": "bar"}, "PATH": {"type
 
 }  // namespace
 
-TEST_CASE("a devShell is built once, found without Nix, and built again when its flake changes") {
+TEST_CASE("a devShell is built once and found without Nix and built again when its flake changes") {
   const FakeBubblewrap fake;
   CHECK_FALSE(find_devshell(HeldDirectory::resolve(fake.workspace), fake.cache));
   const vmspec::DevShell built = fake.build();
@@ -115,7 +115,7 @@ TEST_CASE("a devShell whose packages are gone is built again") {
   CHECK(fake.calls() == 2);
 }
 
-TEST_CASE("a devShell is kept under what it was made of, though the workspace changes while it is built") {
+TEST_CASE("a devShell is kept under what it was made of though the workspace changes while it is built") {
   const FakeBubblewrap fake;
   // An agent at work puts the file it was built of back when the build begins.
   write_file_atomic(fake.workspace + "/flake.nix", "{ evil }");
@@ -143,14 +143,14 @@ TEST_CASE("a record of a devShell that is damaged or another version's is made a
   }
 }
 
-TEST_CASE("flake.lock must be a file, for Nix reads it whole") {
+TEST_CASE("flake.lock must be a file because Nix reads it whole") {
   const FakeBubblewrap fake;
   REQUIRE(symlink("/dev/zero", (fake.workspace + "/flake.lock").c_str()) == 0);
   CHECK(has(fake.build_failure(), fake.workspace + "/flake.lock must be a file of at most 16 MiB"));
   CHECK(fake.calls() == 0);
 }
 
-TEST_CASE("a devShell that cannot be built is one message, and what was there stays") {
+TEST_CASE("a devShell that cannot be built is one message and what was there stays") {
   const FakeBubblewrap fake;
   fake.build();
   fake.behave("echo 'error: attribute devShells missing' >&2; exit 1");
@@ -177,7 +177,7 @@ TEST_CASE("two who want the same devShell build it once") {
   CHECK(fake.calls() == 1);
 }
 
-TEST_CASE("a copy of a flake whose owner was killed goes with its processes, and no other") {
+TEST_CASE("a copy of a flake whose owner was killed goes with its processes and no other does") {
   const FakeBubblewrap fake;
   const std::string all = fake.cache + "/devshells";
   const FlakeCopy living(HeldDirectory::resolve(fake.workspace), all);
@@ -204,7 +204,7 @@ TEST_CASE("a copy of a flake whose owner was killed goes with its processes, and
   CHECK(std::filesystem::exists(living.place() + "/flake.nix"));
 }
 
-TEST_CASE("devShells that nobody used go, with what was fetched for them, and none that is used") {
+TEST_CASE("devShells that nobody used go with what was fetched for them and none that is used does") {
   const FakeBubblewrap fake;
   CHECK(fake.prune().empty());
   const vmspec::DevShell built = fake.build();

@@ -48,7 +48,7 @@ TEST_CASE("a flake without a repository: all files but those that tools make") {
   CHECK(flake_files(test::held(workspace.root)) == Paths{".hidden/y.nix", "etc", "flake.nix", "src/main.rs"});
 }
 
-TEST_CASE("a flake in a repository is what Git tracks, whatever its configuration says") {
+TEST_CASE("a flake in a repository is what Git tracks whatever its configuration says") {
   const FlakeWorkspace workspace;
   workspace.write("nix/shell.nix", "x");
   workspace.write("run.sh", "x");
@@ -83,7 +83,7 @@ TEST_CASE("what is no repository to take a flake from is said") {
   CHECK(has(refused(), "is not tracked by Git"));
 }
 
-TEST_CASE("what a devShell is usually made of changes its key, and nothing else does") {
+TEST_CASE("what a devShell is usually made of changes its key and nothing else does") {
   const FlakeWorkspace workspace;
   std::string key = key_here(workspace);
   CHECK(key_here(workspace) == key);
@@ -108,7 +108,7 @@ TEST_CASE("what a devShell is usually made of changes its key, and nothing else 
   CHECK(key_here(workspace) != key);
 }
 
-TEST_CASE("a copy of a flake has the same key, and nothing that was not a file of it") {
+TEST_CASE("a copy of a flake has the same key and nothing that was not a file of it") {
   const FlakeWorkspace workspace;
   workspace.write("nix/shell.nix", "shell");
   workspace.write("outside.nix", "x");
@@ -163,7 +163,7 @@ TEST_CASE("directories of files that are not there are not made") {
   remove_tree(copy);
 }
 
-TEST_CASE("a flake that is too large is refused, and a key of large files is made in no time") {
+TEST_CASE("a flake that is too large is refused and a key of large files is made in no time") {
   const FlakeWorkspace workspace;
   for (int i = 0; i < 200; ++i) {
     workspace.write(std::to_string(i) + ".nix", "x");

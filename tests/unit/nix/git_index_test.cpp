@@ -44,7 +44,7 @@ std::string index_refusal(const std::string& bytes) {
 
 }  // namespace
 
-TEST_CASE("indexes of Git itself, in each version") {
+TEST_CASE("indexes of Git itself in each version") {
   const testing::FlakeWorkspace workspace;
   Paths expected = {"flake.nix"};
   for (int i = 100; i < 300; ++i) expected.push_back("some/long/directory/" + std::to_string(i) + "/f\xc3\xbcr.nix");
@@ -69,7 +69,7 @@ TEST_CASE("indexes of Git itself, in each version") {
   CHECK_THROWS_WITH_AS(tracked_files(HeldDirectory::resolve(workspace.root)), doctest::Contains("SHA-256"), Error);
 }
 
-TEST_CASE("a worktree is said to be one, and no repository is none") {
+TEST_CASE("a worktree is said to be one and no repository is none") {
   const testing::FlakeWorkspace workspace;
   CHECK_FALSE(tracked_files(HeldDirectory::resolve(workspace.root)).repository);
   workspace.write(".git", "gitdir: /elsewhere");

@@ -46,7 +46,7 @@ struct PlannedWorld {
 
 }  // namespace
 
-TEST_CASE("all mistakes of a workspace's profile are said at once, with their places") {
+TEST_CASE("all mistakes of a workspace's profile are said at once with their places") {
   PlannedWorld world;
   const std::string file =
       world.scratch.write("project/agentvm.toml", "[machine]\nvcpu = 2\nmemory = \"lots\"\n[netwrok]\n");
@@ -58,7 +58,7 @@ TEST_CASE("all mistakes of a workspace's profile are said at once, with their pl
   CHECK(has(message, "network"));
 }
 
-TEST_CASE("flags have the last word, and their mistakes name them") {
+TEST_CASE("flags have the last word and their mistakes name them") {
   PlannedWorld world;
   world.scratch.write("project/agentvm.toml", "[machine]\nmemory = \"1GiB\"\n");
   world.options.overrides = {{"--memory", "machine.memory", {"2GiB"}}};
@@ -79,7 +79,7 @@ TEST_CASE("what a workspace says about the host needs to be trusted") {
   CHECK_NOTHROW(RunPlan(world.options, world.context));
 }
 
-TEST_CASE("the prompt's file is read, and a report's place is checked before anything starts") {
+TEST_CASE("the prompt's file is read and a report's place is checked before anything starts") {
   PlannedWorld world;
   world.options.command = false;
   world.options.arguments.clear();
@@ -153,7 +153,7 @@ TEST_CASE("a workspace that is reached through a link is named in the plan") {
   }
 }
 
-TEST_CASE("what is missing on the host is said together, and nothing was made") {
+TEST_CASE("what is missing on the host is said together and nothing was made") {
   PlannedWorld world;
   const Variable qemu("AGENTVM_QEMU", "/nonexistent/qemu");
   const Variable virtiofsd("AGENTVM_VIRTIOFSD", "/nonexistent/virtiofsd");

@@ -51,7 +51,7 @@ TEST_CASE("what is no workspace is refused in one sentence") {
   CHECK(commands::check_workspace(scratch / "home/me/project", scratch.roots()).path() == scratch / "home/me/project");
 }
 
-TEST_CASE("agentvm's own directories are no workspace, and none lies in one") {
+TEST_CASE("agentvm's own directories are no workspace and none lies in one") {
   const Scratch scratch;
   const Variable home("HOME", "/nonexistent");
   const state::Roots roots = scratch.roots();

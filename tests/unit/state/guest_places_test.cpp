@@ -11,7 +11,7 @@
 using namespace agentvm;
 using test::Scratch;
 
-TEST_CASE("guests' places are remembered, each once, whatever is removed meanwhile") {
+TEST_CASE("guests' places are remembered - each once - whatever is removed meanwhile") {
   const Scratch scratch;
   const state::Roots roots = scratch.roots();
   const auto known = [&] {

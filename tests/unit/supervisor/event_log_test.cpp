@@ -14,7 +14,7 @@ using namespace agentvm;
 using namespace std::chrono_literals;
 
 TEST_SUITE("supervisor/event_log") {
-  TEST_CASE("a follower gets what was before it and what comes after, then the end") {
+  TEST_CASE("a follower gets what was before it and what comes after and then the end") {
     std::string path = "/tmp/agentvm-events-XXXXXX";
     REQUIRE(close(mkstemp(path.data())) == 0);
     supervisor::EventLog* log = nullptr;
@@ -40,7 +40,7 @@ TEST_SUITE("supervisor/event_log") {
     unlink(path.c_str());
   }
 
-  TEST_CASE("what a guest causes is bounded by kind, and what tells of the run always passes") {
+  TEST_CASE("what a guest causes is bounded by kind and what tells of the run always passes") {
     boost::asio::io_context io;
     supervisor::EventLog events(io.get_executor(), "/dev/null");
     const auto none = nlohmann::json::object();

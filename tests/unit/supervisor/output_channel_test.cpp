@@ -73,7 +73,7 @@ TEST_SUITE("supervisor/output_channel") {
     });
   }
 
-  TEST_CASE("without readers the agent is not held up, and a late one gets the last of it") {
+  TEST_CASE("without readers the agent is not held up and a late one gets the last of it") {
     Fixture f(3 << 20);
     f.pair.run([&]() -> boost::asio::awaitable<void> {
       f.pump();

@@ -276,7 +276,7 @@ const Event ends[] = {
 }  // namespace
 
 TEST_SUITE("supervisor/supervisor") {
-  TEST_CASE("a run from nothing to nothing, with the agent's exit code and output") {
+  TEST_CASE("a run from nothing to nothing - with the agent's exit code and output") {
     World world;
     world.live();
     CHECK(world.event("ready"));
@@ -298,7 +298,7 @@ TEST_SUITE("supervisor/supervisor") {
     CHECK(world.code == 0);
   }
 
-  TEST_CASE("every end in every phase: its reason is told, and nothing is left") {
+  TEST_CASE("every end in every phase: its reason is told and nothing is left") {
     for (const Phase& phase : phases) {
       for (const Event& event : ends) {
         CAPTURE(phase.name);
@@ -344,7 +344,7 @@ TEST_SUITE("supervisor/supervisor") {
     }
   }
 
-  TEST_CASE("the agent's time-out: TERM, then KILL, then the end, whatever the guest does") {
+  TEST_CASE("the agent's time-out: TERM - then KILL - then the end - whatever the guest does") {
     World world([](vmspec::VmSpec& spec) { spec.agent.timeout_ms = 8000; });
     bool reads = true;
     SUBCASE("it obeys") {}
@@ -403,7 +403,7 @@ TEST_SUITE("supervisor/supervisor") {
     world.read_output = true;
   }
 
-  TEST_CASE("stop's deadline is the guest's, and force cuts it short") {
+  TEST_CASE("stop's deadline is the guest's and force cuts it short") {
     World world;
     world.reach_running();
     world.host.guest.powers_off = false;
@@ -453,7 +453,7 @@ TEST_SUITE("supervisor/supervisor") {
     }
   }
 
-  TEST_CASE("a detached run needs nobody to start, and nobody to stay") {
+  TEST_CASE("a detached run needs nobody to start and nobody to stay") {
     World world([](vmspec::VmSpec& spec) { spec.detached = true; });
     world.live();
     world.settle([&] { return world.event("agent-started").has_value(); });
@@ -467,7 +467,7 @@ TEST_SUITE("supervisor/supervisor") {
     CHECK(world.code == 0);
   }
 
-  TEST_CASE("a state directory that takes nothing costs the record, not the run") {
+  TEST_CASE("a state directory that takes nothing costs the record - not the run") {
     World world;
     world.live();
     // As on a full disk: no file can be made in it any more.

@@ -86,7 +86,7 @@ struct OrdinaryUser {
 }  // namespace
 
 TEST_SUITE("workspace/snapshot") {
-  TEST_CASE("nothing changed is nothing listed; paths come in byte order; keep_dir is private") {
+  TEST_CASE("nothing changed is nothing listed and paths come in byte order and keep_dir is private") {
     const Workspace work;
     // "a-b" < "a.txt" < "a/x" < "a0" in bytes, whichever of them is a directory.
     for (const char* path : {"a0", "a/x", "a/b/c", "a.txt", "a-b/z", "b"}) work.write(path, "text\n");
@@ -103,7 +103,7 @@ TEST_SUITE("workspace/snapshot") {
     CHECK_FALSE(changes.truncated);
   }
 
-  TEST_CASE("added, modified, deleted, renamed, with their lines") {
+  TEST_CASE("added and modified and deleted and renamed with their lines") {
     const Workspace work;
     work.write("changed", "1\n2\n3\n");
     work.write("deleted", "1\n2\n");
@@ -124,7 +124,7 @@ TEST_SUITE("workspace/snapshot") {
     CHECK_FALSE(changes.truncated);
   }
 
-  TEST_CASE("a file written anew with the same text is no change; a mode is one") {
+  TEST_CASE("a file written anew with the same text is no change but a mode is one") {
     const Workspace work;
     work.write("replaced", "text\n");
     work.write("touched", "text\n");
@@ -140,7 +140,7 @@ TEST_SUITE("workspace/snapshot") {
     CHECK(text_of(changes_since(before, test::held(work.dir))) == "M made-executable 0 0\nM touched-binary -1 -1\n");
   }
 
-  TEST_CASE("links: where they point to is their text; they are never followed") {
+  TEST_CASE("links: where they point to is their text and they are never followed") {
     const Workspace work;
     make_directories(work.base + "/outside");
     write_file_atomic(work.base + "/outside/secret", "secret\n");
@@ -222,7 +222,7 @@ TEST_SUITE("workspace/snapshot") {
     CHECK(text_of(changes_since(before, test::held(work.dir), 100, {.entries = 0})) == "D file 0 1\n");
   }
 
-  TEST_CASE(".git directories are left out at any depth; a .git file and .github are not") {
+  TEST_CASE(".git directories are left out at any depth but a .git file and .github are not") {
     const Workspace work;
     for (const char* path : {".git/config", ".github/ci", "lib/.git/hooks/pre-commit", "lib/code", "sub/.git"}) {
       work.write(path, "1\n");
@@ -235,7 +235,7 @@ TEST_SUITE("workspace/snapshot") {
     CHECK(text_of(changes_since(before, test::held(work.dir))) == "M sub/.git 1 1\n");
   }
 
-  TEST_CASE("beyond the limit before: only what was seen is compared, and the answer says so") {
+  TEST_CASE("beyond the limit before: only what was seen is compared and the answer says so") {
     const Workspace work;
     for (const char* path : {"a", "b/x", "b/y", "c", "d"}) work.write(path, "1\n");
     const SnapshotLimits limits{.entries = 3};
@@ -295,7 +295,7 @@ TEST_SUITE("workspace/snapshot") {
     CHECK(few.entries.empty());
   }
 
-  TEST_CASE("a tree is followed 128 directories deep and to 4096 bytes of path; the rest is said to be unread") {
+  TEST_CASE("a tree is followed 128 directories deep and to 4096 bytes of path and the rest is said to be unread") {
     const Workspace work;
     const auto bury = [&](const std::string& name, int depth) {
       UniqueFd at(open(work.dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -321,7 +321,7 @@ TEST_SUITE("workspace/snapshot") {
     CHECK(changes.truncated);
   }
 
-  TEST_CASE("a directory that cannot be read is unknown, not deleted and not new") {
+  TEST_CASE("a directory that cannot be read is unknown and neither deleted nor new") {
     const Workspace work;
     work.write("closed/file", "1\n");
     work.write("listed/file", "1\n");
@@ -348,7 +348,7 @@ TEST_SUITE("workspace/snapshot") {
     CHECK(text_of(changes_since(before, test::held(work.dir))) == "A line\nfeed 1 0\nA \xff\xfe 1 0\n");
   }
 
-  TEST_CASE("without the kept texts the lines are unknown, not wrong") {
+  TEST_CASE("without the kept texts the lines are unknown and not wrong") {
     const Workspace work;
     work.write("a", "1\n");
     work.write("b", "1\n");
@@ -361,7 +361,7 @@ TEST_SUITE("workspace/snapshot") {
     CHECK(text_of(changes_since(before, test::held(work.dir))) == "M a -1 -1\nM b -1 -1\n");
   }
 
-  TEST_CASE("a workspace that is gone has no changes, and texts that cannot be kept are an error") {
+  TEST_CASE("a workspace that is not there and texts that cannot be kept are errors that name the path") {
     const Workspace work;
     CHECK_THROWS_WITH_AS(take_snapshot(HeldDirectory(), work.keep), doctest::Contains("opening the workspace"), Error);
     const Snapshot before = work.snapshot();
@@ -375,7 +375,7 @@ TEST_SUITE("workspace/snapshot") {
     CHECK_THROWS_AS(take_snapshot(test::held(work.dir), work.at("file")), Error);
   }
 
-  TEST_CASE("ten thousand files are all there, and one change among them is found") {
+  TEST_CASE("ten thousand files are all there and one change among them is found") {
     const Workspace work;
     for (int i = 0; i < 10'000; ++i) work.write(std::to_string(i % 100) + "/" + std::to_string(i), "text\n");
     const Snapshot before = work.snapshot();

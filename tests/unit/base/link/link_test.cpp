@@ -65,7 +65,7 @@ asio::awaitable<void> echo(StreamPtr stream) {
 }  // namespace
 
 TEST_SUITE("base/link") {
-  TEST_CASE("a request has fields, a body and trailers") {
+  TEST_CASE("a request has fields and a body and trailers") {
     Pair pair([](StreamPtr stream) -> asio::awaitable<void> {
       CHECK(stream->path() == "/greet");
       CHECK(stream->method() == "POST");
@@ -167,7 +167,7 @@ TEST_SUITE("base/link") {
     });
   }
 
-  TEST_CASE("dropping a stream resets it, and its writer hears of it") {
+  TEST_CASE("dropping a stream resets it and its writer hears of it") {
     bool failed = false;
     Pair pair([&](StreamPtr stream) -> asio::awaitable<void> {
       try {
@@ -266,7 +266,7 @@ TEST_SUITE("base/link") {
     });
   }
 
-  TEST_CASE("relay passes status, bodies, half-close, trailers and resets through") {
+  TEST_CASE("relay passes status and bodies and half-close and trailers and resets through") {
     bool upstream_reset = false;
     Pair far([&](StreamPtr stream) -> asio::awaitable<void> {
       if (stream->path() == "/wait") {
@@ -397,7 +397,7 @@ TEST_SUITE("base/link") {
     CHECK(std::chrono::steady_clock::now() - start < 8s);
   }
 
-  TEST_CASE("joining a session ends its handlers, whatever they wait for") {
+  TEST_CASE("joining a session ends its handlers - whatever they wait for") {
     int handlers = 0;
     Pair pair([&](StreamPtr) -> asio::awaitable<void> {
       struct Count {

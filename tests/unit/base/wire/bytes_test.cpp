@@ -21,7 +21,7 @@ TEST_CASE("UTF-8 is told from what only looks like it") {
   }
 }
 
-TEST_CASE("every word comes back as it was, through the text of a document") {
+TEST_CASE("every word comes back as it was - through the text of a document") {
   for (int first = 1; first < 256; ++first) {
     for (const int second : {1, 0x2f, 0x7f, 0x80, 0xbf, 0xc3, 0xff}) {
       const std::string word{static_cast<char>(first), static_cast<char>(second)};

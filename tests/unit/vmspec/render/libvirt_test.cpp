@@ -34,7 +34,7 @@ pugi::xml_document parse_xml(const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("a network card only where there is a tap, and the tap stays netd's") {
+TEST_CASE("a network card only where there is a tap and the tap stays netd's") {
   const VmSpec spec = some_spec();
   auto paths = some_paths(spec);
   CHECK(render_libvirt_domain(spec, paths, "", {}).find("<interface") == std::string::npos);
@@ -81,7 +81,7 @@ TEST_CASE("KVM and emulation") {
   CHECK(std::string(cell.attribute("memAccess").value()) == "shared");
 }
 
-TEST_CASE("features: a label for QEMU's user, a firmware, spare ports") {
+TEST_CASE("features: a label for QEMU's user and a firmware and spare ports") {
   const VmSpec spec = some_spec();
   const auto plain =
       parse_xml(render_libvirt_domain(spec, some_paths(spec), "", {})).child("domain").child("seclabel").empty();
@@ -100,7 +100,7 @@ TEST_CASE("features: a label for QEMU's user, a firmware, spare ports") {
   CHECK(ports == 2);
 }
 
-TEST_CASE("a VM that ends is gone; nothing is in it that a guest does not need") {
+TEST_CASE("a VM that ends is gone and nothing is in it that a guest does not need") {
   const VmSpec spec = some_spec();
   const auto document = parse_xml(render_libvirt_domain(spec, some_paths(spec), "", {}));
   const auto domain = document.child("domain");
@@ -119,7 +119,7 @@ TEST_CASE("sockets and shares must be as many") {
   CHECK_THROWS_AS(render_libvirt_domain(spec, paths, "", {}), Error);
 }
 
-TEST_CASE("a share alone, for hot-plugging") {
+TEST_CASE("a share alone for hot-plugging") {
   CHECK(render_libvirt_share({.tag = "late", .source = "/s", .mount_point = "/m"}, "/r/x.sock") ==
         "<filesystem type=\"mount\">\n"
         "  <driver type=\"virtiofs\" queue=\"1024\" />\n"
