@@ -8,13 +8,12 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <cerrno>
 
 #include "base/async/event.hpp"
+#include "base/async/task_group.hpp"
+#include "base/async/within.hpp"
 #include "base/error.hpp"
 #include "base/socket_relay.hpp"
 #include "base/wire/guest.hpp"
@@ -81,8 +80,21 @@ void PortPublisher::close() noexcept {
 
 asio::awaitable<void> PortPublisher::serve(std::shared_ptr<PortPublisher> self,
                                            std::function<link::SessionPtr()> control) {
-  const auto executor = co_await asio::this_coro::executor;
-  asio::posix::stream_descriptor ready(executor, fcntl(self->listener_.get(), F_DUPFD_CLOEXEC, 3));
+  TaskGroup connections(co_await asio::this_coro::executor);
+  auto accepting = accept(self, std::move(control), connections);
+  try {
+    co_await std::move(accepting);
+  } catch (const boost::system::system_error&) {
+    // We are cancelled, and so are they.
+  }
+  co_await shielded();
+  co_await connections.join();
+}
+
+asio::awaitable<void> PortPublisher::accept(std::shared_ptr<PortPublisher> self,
+                                            std::function<link::SessionPtr()> control, TaskGroup& connections) {
+  asio::posix::stream_descriptor ready(co_await asio::this_coro::executor,
+                                       fcntl(self->listener_.get(), F_DUPFD_CLOEXEC, 3));
   for (;;) {
     const auto [error] =
         co_await ready.async_wait(asio::posix::stream_descriptor::wait_read, asio::as_tuple(asio::use_awaitable));
@@ -90,31 +102,26 @@ asio::awaitable<void> PortPublisher::serve(std::shared_ptr<PortPublisher> self,
     UniqueFd fd(accept4(ready.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!fd && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) co_await sleep_for(publish_pause);
     const link::SessionPtr session = control();
-    if (!fd || !session || !session->open_for_streams() || self->connections_ >= most_connections) continue;
-    asio::co_spawn(executor, connection(self, session, std::move(fd)), asio::detached);
+    if (!fd || !session || !session->open_for_streams() || connections.size() >= most_connections) continue;
+    connections.spawn(connection(self, session, std::move(fd)));
   }
 }
 
 asio::awaitable<void> PortPublisher::connection(std::shared_ptr<PortPublisher> self, link::SessionPtr control,
                                                 UniqueFd fd) {
-  ++self->connections_;
   const int on = 1;
   setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   try {
     link::RelaySocket socket(co_await asio::this_coro::executor, std::move(fd));
     const link::StreamPtr stream = control->open("POST", "/connect/" + std::to_string(self->guest_port_));
-    asio::steady_timer timer(co_await asio::this_coro::executor, answer_limit);
-    timer.async_wait([waiting = std::weak_ptr<link::Stream>(stream)](const boost::system::error_code& error) {
-      const link::StreamPtr late = error ? nullptr : waiting.lock();
-      if (late) late->reset();
-    });
-    const link::Fields fields = co_await stream->response();
-    timer.cancel();
+    SteadyClock clock;
+    auto answer = stream->response();
+    auto in_time = within(clock, answer_limit, "the guest to connect its port", std::move(answer));
+    const link::Fields fields = co_await std::move(in_time);
     if (link::field(fields, ":status") == "200") co_await link::join_socket(socket, *stream);
   } catch (const std::exception&) {
     // The caller sees its connection closed; nobody else is concerned.
   }
-  --self->connections_;
 }
 
 }  // namespace agentvm::gateway

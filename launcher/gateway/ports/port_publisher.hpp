@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "base/async/task_group.hpp"
 #include "base/link/link.hpp"
 #include "base/unique_fd.hpp"
 
@@ -22,20 +23,21 @@ class PortPublisher {
 
   std::uint16_t port() const noexcept { return port_; }
 
-  /// Serves until its executor stops, or `control()` gives no session that is open. A connection the guest refuses is
-  /// closed.
+  /// Serves until it is closed or cancelled; then its connections end with it. A connection that comes while
+  /// `control()` gives no session that is open, or that the guest refuses, is closed.
   static boost::asio::awaitable<void> serve(std::shared_ptr<PortPublisher> self,
                                             std::function<link::SessionPtr()> control);
-  /// Listens no longer; connections that are there go on as long as the link does.
+  /// Listens no longer.
   void close() noexcept;
 
  private:
+  static boost::asio::awaitable<void> accept(std::shared_ptr<PortPublisher> self,
+                                             std::function<link::SessionPtr()> control, TaskGroup& connections);
   static boost::asio::awaitable<void> connection(std::shared_ptr<PortPublisher> self, link::SessionPtr control,
                                                  UniqueFd fd);
   UniqueFd listener_;
   std::uint16_t port_ = 0;
   std::uint16_t guest_port_ = 0;
-  std::size_t connections_ = 0;
 };
 
 }  // namespace agentvm::gateway

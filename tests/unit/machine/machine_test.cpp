@@ -191,7 +191,7 @@ TEST_SUITE("machine/machine") {
       world.turn();
       CHECK(world.machine->ending()->cause == Ending::Cause::powered_off);
     }
-    SUBCASE("the VMM dies, and its links and shares with it") {
+    SUBCASE("the VMM dies and its links and shares with it") {
       world.host.lose_share("virtiofsd ended");
       world.host.end_vm(hypervisor::End::vmm_died);
       world.turn();

@@ -69,14 +69,14 @@ TEST_CASE("what decides about later runs on the host is no workspace") {
   const state::Roots roots = scratch.roots();
   scratch.directory("state");
   scratch.directory("project");
-  SUBCASE("the profiles' own directory, above it and below it") {
+  SUBCASE("the profiles' own directory - above it and below it") {
     scratch.directory("config/agentvm/profiles/below");
     for (const char* path : {"config", "config/agentvm", "config/agentvm/profiles", "config/agentvm/profiles/below"}) {
       CAPTURE(path);
       CHECK(has(refusal(scratch / path, roots), "decides about the profiles"));
     }
   }
-  SUBCASE("where they would be, if there were any") {
+  SUBCASE("where they would be - if there were any") {
     scratch.directory("config");
     CHECK(has(refusal(scratch / "config", roots), "decides about the profiles"));
   }
@@ -87,7 +87,7 @@ TEST_CASE("what decides about later runs on the host is no workspace") {
     CHECK(has(refusal(scratch / "dotfiles", roots), "decides about the profiles"));
     CHECK(has(refusal(scratch / "dotfiles/agentvm/profiles", roots), "decides about the profiles"));
   }
-  SUBCASE("one profile that is a link, or leads through one") {
+  SUBCASE("one profile that is a link or leads through one") {
     scratch.write("dotfiles/team.toml", "");
     scratch.directory("config/agentvm/profiles");
     scratch.directory("by-way");
@@ -100,7 +100,7 @@ TEST_CASE("what decides about later runs on the host is no workspace") {
     CHECK(has(refusal(scratch / "by-way", roots), "decides about the profiles"));
     CHECK(has(refusal(scratch / "elsewhere", roots), "decides about the profiles"));
   }
-  SUBCASE("agentvm's own programs, by a link too") {
+  SUBCASE("agentvm's own programs - by a link too") {
     const std::string reaper = scratch.write("built/bin/agentvm-reaper", "#!/bin/sh\n", 0755);
     const Variable variable("AGENTVM_REAPER", reaper.c_str());
     CHECK(has(refusal(scratch / "built", roots), "agentvm's own program " + reaper));

@@ -439,7 +439,7 @@ TEST_SUITE("supervisor/supervisor") {
     REQUIRE(world.event("agent-ended"));
     world.advance(3600s);
     CHECK_FALSE(world.code);
-    SUBCASE("and ends when it is stopped, its logs kept") {
+    SUBCASE("and ends when it is stopped - its logs kept") {
       world.stop();
       world.finish();
       CHECK(world.code == 0);
