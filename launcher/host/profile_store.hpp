@@ -23,8 +23,10 @@ class ProfileStore {
   static ProfileStore of_user();
 
   std::optional<vmspec::SourceText> find(std::string_view name) const;
+  /// Whether it was read from one of the directories.
+  bool is_own(const vmspec::SourceText& source) const;
   std::vector<ProfileEntry> list() const;
-  /// For resolve_profile; borrows this.
+  /// For resolve_profile, all but is_trusted; borrows this.
   vmspec::ProfileSources sources() const;
 
  private:
@@ -34,5 +36,8 @@ class ProfileStore {
 /// WORKSPACE/agentvm.toml, nullopt when there is none. A guest can write there: only a regular file is read, never
 /// through a link, and at most max_profile_text bytes. Throws Error otherwise.
 std::optional<vmspec::SourceText> workspace_profile(const std::string& workspace);
+
+/// Whether a profile that was read lies in `workspace` (absolute, links resolved), or was found by way of it.
+bool lies_in(const vmspec::SourceText& source, const std::string& workspace);
 
 }  // namespace agentvm::host

@@ -37,7 +37,8 @@ std::string build_devshell_here(bool again, const Context& context,
 
 int build(const BuildOptions& options, const Context& context) {
   const vmspec::Profile profile =
-      load_checked_profile(options.profile, host::real_path("."), options.overrides, options.trust_workspace);
+      load_profile(options.profile, host::real_path("."), options.overrides,
+                   options.trust_workspace ? WorkspaceTrust::trusted : WorkspaceTrust::narrow_only);
   Progress progress(options.quiet);
   const auto show = [&progress](std::string_view line) { progress.step(std::string(line)); };
   std::vector<std::string> built;
