@@ -16,7 +16,7 @@ void add_definition(CLI::App& tree, commands::DefinitionOptions& options) {
   verb->add_flag("--json", options.json, "list the files as JSON, with their texts when they are not written");
   verb->add_flag("--force", options.force, "write over files that are there and differ");
   verb->add_flag("--trust-workspace", options.trust_workspace,
-                 "take also those keys of ./agentvm.toml that reach outside the VM");
+                 "let ./agentvm.toml set what reaches outside the VM too");
   add_profile_flags(*verb, options.overrides);
   verb->footer(
       R"(The files are a flake that needs nothing of agentvm but its guest module: `nix build` makes what agentvm boots,
@@ -35,7 +35,7 @@ void add_build(CLI::App& tree, commands::BuildOptions& options) {
   verb->add_flag("--update", options.update, "take the newest nixpkgs, agent and agentvm; build the devShell again");
   verb->add_flag("-q,--quiet", options.quiet, "do not show what Nix says");
   verb->add_flag("--trust-workspace", options.trust_workspace,
-                 "take also those keys of ./agentvm.toml that reach outside the VM");
+                 "let ./agentvm.toml set what reaches outside the VM too");
   add_profile_flags(*verb, options.overrides);
   verb->footer(
       R"(Prints a link to what was built, which keeps it from nix-collect-garbage; `agentvm gc` drops links not used for 30 days,

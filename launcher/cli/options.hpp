@@ -34,7 +34,7 @@ struct RunOptions {
   bool keep = false;
   bool json = false;
   bool dry_run = false;
-  bool trust_workspace = false;  ///< take the keys of the workspace's agentvm.toml that reach outside the VM
+  bool trust_workspace = false;  ///< files of the workspace may do more than narrow
   std::optional<bool> tty;       ///< -t, --no-tty; nullopt: when stdin and stdout are terminals
   std::string report_file;
   std::vector<Override> overrides;
@@ -110,6 +110,7 @@ struct ProfileShowOptions {
 
 struct ProfileCheckOptions {
   std::vector<std::string> names;
+  bool trust_workspace = false;
 };
 
 struct DefinitionOptions {

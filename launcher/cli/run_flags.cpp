@@ -116,7 +116,7 @@ void add_run(CLI::App& tree, commands::RunOptions& options) {
   verb->add_flag("--json", options.json, "print what happens as JSON lines on stdout, the agent's output among them");
   verb->add_flag("--dry-run", options.dry_run, "print the plan (with --json: as JSON) and start nothing");
   verb->add_flag("--trust-workspace", options.trust_workspace,
-                 "take also those keys of the workspace's agentvm.toml that reach outside the VM");
+                 "let the workspace's agentvm.toml set what reaches outside the VM too");
   add_profile_flags(*verb, options.overrides);
   verb->footer(R"(Arguments after -- are the prompt, or with --command the command and its arguments.
 

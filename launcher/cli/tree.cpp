@@ -145,9 +145,11 @@ void add_profile(CLI::App& tree, Parsed& parsed) {
   show->add_flag("--origins", parsed.profile_show.origins, "with where each key was set");
   add_profile_flags(*show, parsed.profile_show.overrides);
   show->footer("Examples:\n  agentvm profile show rust\n  agentvm profile show --origins ./agentvm.toml");
-  CLI::App* check = verb->add_subcommand("check", "Check profiles; all mistakes at once");
+  CLI::App* check = verb->add_subcommand("check", "Check profiles as `agentvm run` does here; all mistakes at once");
   check->add_option("name", parsed.profile_check.names, "names or files (default: what `agentvm run` would take here)")
       ->type_name("PROFILE");
+  check->add_flag("--trust-workspace", parsed.profile_check.trust_workspace,
+                  "let ./agentvm.toml set what reaches outside the VM too");
   check->footer("Exit code 2 when there is a mistake.\n\nExamples:\n  agentvm profile check rust ./agentvm.toml");
   verb->footer("Examples:\n  agentvm profile list\n  agentvm profile show rust");
 }

@@ -2,7 +2,6 @@
 #include "launcher/client/vm_lookup.hpp"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
@@ -47,9 +46,9 @@ state::VmPaths named_or_implied_vm(const state::Roots& roots, const std::string&
 
 std::optional<vmspec::VmSpec> read_spec(const state::VmPaths& paths) {
   try {
-    const auto text = read_file_if_exists(paths.spec());
+    const auto text = read_file_if_exists(paths.spec(), vmspec::max_spec_text);
     if (!text) return std::nullopt;
-    return vmspec::vm_spec_from_json(nlohmann::json::parse(*text));
+    return vmspec::parse_vm_spec(*text);
   } catch (const std::exception&) {
     return std::nullopt;
   }

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/utf8.hpp"
+
 namespace agentvm::gateway {
 
 inline constexpr std::size_t max_json_depth = 64;
@@ -22,9 +24,6 @@ GuardedJson guarded_parse(std::string_view text);
 
 /// The member's string, or "" when there is none or it is none. `object` must be an object.
 std::string string_member(const nlohmann::json& object, const char* name);
-
-/// At most `limit` bytes of a text, cut between characters; bytes that are no UTF-8 become '?'.
-std::string utf8_prefix(std::string_view text, std::size_t limit);
 
 /// A key as the most lenient parser compares it: without regard to case, as Go's encoding/json does, which also takes
 /// U+212A (Kelvin) for k and U+017F (long s) for s.

@@ -3,9 +3,11 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstdlib>
 #include <set>
 
@@ -13,6 +15,7 @@
 #include "base/file.hpp"
 #include "base/startable.hpp"
 #include "launcher/host/path_facts.hpp"
+#include "vmspec/plan/paths.hpp"
 
 namespace agentvm::host {
 
@@ -20,8 +23,16 @@ namespace {
 
 constexpr std::string_view extension = ".toml";
 
-/// Reads what was opened (without waiting for a FIFO's writer); nullopt when there is no such file.
-std::optional<std::string> read_profile(const UniqueFd& fd, const std::string& path) {
+/// Where an open file lies, also when it was removed meanwhile.
+std::string place_of(const std::string& opened) {
+  std::string place(PATH_MAX, '\0');
+  const ssize_t size = readlink(opened.c_str(), place.data(), place.size());
+  place.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
+  return place;
+}
+
+/// Reads what was opened; nullopt when there is no such file.
+std::optional<vmspec::SourceText> read_profile(const UniqueFd& fd, const std::string& path) {
   if (!fd) {
     if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
     throw system_error(errno, "reading the profile " + path);
@@ -29,16 +40,12 @@ std::optional<std::string> read_profile(const UniqueFd& fd, const std::string& p
   struct stat info {};
   if (fstat(fd.get(), &info) < 0) throw system_error(errno, "reading the profile " + path);
   if (!S_ISREG(info.st_mode)) throw Error("the profile " + path + " is not a regular file", {}, ExitCode::usage);
-  return read_file("/proc/self/fd/" + std::to_string(fd.get()), vmspec::max_profile_text);
+  const std::string opened = "/proc/self/fd/" + std::to_string(fd.get());
+  return vmspec::SourceText{path, read_file(opened, vmspec::max_profile_text), place_of(opened)};
 }
 
-/// A profile of the user's own: nobody else's wish.
-std::optional<std::string> read_own(const std::string& path) {
-  if (const auto place = place_of_others(path)) {
-    throw Error("the profile " + path + " is not read: a guest may write in " + *place +
-                    ", and a profile says what is started on the host",
-                "Keep it elsewhere; a workspace's own file is its agentvm.toml.", ExitCode::usage);
-  }
+/// Opens without waiting for a FIFO's writer.
+std::optional<vmspec::SourceText> read_named(const std::string& path) {
   return read_profile(UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)), path);
 }
 
@@ -64,18 +71,22 @@ ProfileStore ProfileStore::of_user() {
 std::optional<vmspec::SourceText> ProfileStore::find(std::string_view name) const {
   if (name.find('/') != std::string_view::npos) {
     const std::string path = expand_home(std::string(name));
-    if (auto text = read_own(path)) return vmspec::SourceText{path, std::move(*text)};
-    return std::nullopt;
+    return read_named(path);
   }
   if (!plain_name(name)) return std::nullopt;
   for (const std::string& directory : directories_) {
     const std::string path = directory + "/" + std::string(name) + std::string(extension);
-    if (auto text = read_own(path)) return vmspec::SourceText{path, std::move(*text)};
+    if (auto source = read_named(path)) return source;
   }
   const auto& builtin = vmspec::builtin_profiles();
   const auto found = builtin.find(name);
   if (found == builtin.end()) return std::nullopt;
   return found->second;
+}
+
+bool ProfileStore::is_own(const vmspec::SourceText& source) const {
+  const std::string directory = source.file.substr(0, source.file.rfind('/'));
+  return std::find(directories_.begin(), directories_.end(), directory) != directories_.end();
 }
 
 std::vector<ProfileEntry> ProfileStore::list() const {
@@ -110,8 +121,16 @@ std::optional<vmspec::SourceText> workspace_profile(const HeldDirectory& workspa
   if (!fd && errno == ELOOP) {
     throw Error(path + " is a symbolic link; a workspace's profile must be a file of its own", {}, ExitCode::usage);
   }
-  if (auto text = read_profile(fd, path)) return vmspec::SourceText{path, std::move(*text)};
-  return std::nullopt;
+  return read_profile(fd, path);
+}
+
+bool lies_in(const vmspec::SourceText& source, const std::string& workspace) {
+  // By the place of what was opened, and by the way there: a link in the workspace is the guest's to turn.
+  const std::size_t slash = source.file.rfind('/');
+  const std::string directory = slash == std::string::npos ? "." : source.file.substr(0, slash + 1);
+  const std::string named = source.file.starts_with('/') ? source.file : real_path(".") + "/" + source.file;
+  return vmspec::is_within(source.place, workspace) || vmspec::is_within(real_path(directory), workspace) ||
+         vmspec::is_within(vmspec::normal_path(named).value_or(named), workspace);
 }
 
 }  // namespace agentvm::host

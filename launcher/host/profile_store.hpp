@@ -23,11 +23,13 @@ class ProfileStore {
   /// $XDG_CONFIG_HOME/agentvm/profiles (else ~/.config/...), then /etc/agentvm/profiles.
   static ProfileStore of_user();
 
-  /// Throws Error when the profile lies where a guest may write (base/startable.hpp): what it says is done on the host.
+  /// Wherever it lies: what a guest may have written there is for the caller to distrust (SourceText::place).
   std::optional<vmspec::SourceText> find(std::string_view name) const;
+  /// Whether it was read from one of the directories.
+  bool is_own(const vmspec::SourceText& source) const;
   std::vector<ProfileEntry> list() const;
   const std::vector<std::string>& directories() const noexcept { return directories_; }
-  /// For resolve_profile; borrows this.
+  /// For resolve_profile, all but is_trusted; borrows this.
   vmspec::ProfileSources sources() const;
 
  private:
@@ -37,5 +39,8 @@ class ProfileStore {
 /// The agentvm.toml of a workspace, nullopt when there is none. A guest can write there: only a regular file is read,
 /// never through a link, and at most max_profile_text bytes. Throws Error otherwise.
 std::optional<vmspec::SourceText> workspace_profile(const HeldDirectory& workspace);
+
+/// Whether a profile that was read lies in `workspace` (absolute, links resolved), or was found by way of it.
+bool lies_in(const vmspec::SourceText& source, const std::string& workspace);
 
 }  // namespace agentvm::host

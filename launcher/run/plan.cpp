@@ -12,6 +12,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/startable.hpp"
 #include "launcher/host/facts.hpp"
 #include "launcher/host/path_facts.hpp"
 #include "launcher/host/profile_store.hpp"
@@ -22,6 +23,7 @@
 #include "launcher/state/identity.hpp"
 #include "launcher/terminal/log.hpp"
 #include "launcher/terminal/terminal.hpp"
+#include "vmspec/plan/paths.hpp"
 
 namespace agentvm::commands {
 
@@ -82,13 +84,25 @@ std::string report_path(const std::string& path, HeldDirectory& held) {
   return (held.path() == "/" ? "" : held.path()) + "/" + name;
 }
 
+/// With flags as the topmost layer. A guest writes into the workspace, and maybe elsewhere, so what lies there may be
+/// the last agent's wish and can only narrow, unless the caller trusts it.
 vmspec::Profile resolve(const std::string& name, const HeldDirectory& workspace, const std::vector<Override>& overrides,
-                        std::string& workspace_file, std::vector<vmspec::Problem>& problems) {
+                        WorkspaceTrust trust) {
   const host::ProfileStore store = host::ProfileStore::of_user();
+  vmspec::ProfileSources sources = store.sources();
+  // `definition` and `build` may be called in the home directory, which no guest is ever given.
+  const std::string place = workspace.path();
+  const bool holds_home = workspace && vmspec::is_within(host::real_path(host::home_directory()), place);
+  sources.is_trusted = [&](const vmspec::SourceText& source) {
+    if (workspace && host::lies_in(source, place)) {
+      return trust == WorkspaceTrust::trusted || (holds_home && store.is_own(source));
+    }
+    return source.place.empty() || !place_of_others(source.place);
+  };
   std::optional<vmspec::SourceText> overlay;
   if (workspace) overlay = host::workspace_profile(workspace);
-  if (overlay) workspace_file = overlay->file;
-  vmspec::Profile profile = vmspec::resolve_profile(name, overlay, store.sources(), problems);
+  std::vector<vmspec::Problem> problems;
+  vmspec::Profile profile = vmspec::resolve_profile(name, overlay, sources, problems);
   for (const Override& entry : overrides) {
     if (entry.values.size() == 1) {
       vmspec::apply_override(profile, entry.key, entry.values.front(), entry.flag, problems);
@@ -97,39 +111,33 @@ vmspec::Profile resolve(const std::string& name, const HeldDirectory& workspace,
     }
   }
   if (!overrides.empty() && problems.empty()) vmspec::check_profile(profile, problems);
+  if (!problems.empty()) throw vmspec::problems_error(problems);
   return profile;
-}
-
-/// The guest writes into the workspace, so what an agentvm.toml there says about the host may be the last agent's wish.
-void check_trust(const vmspec::Profile& profile, const std::string& file, bool trusted) {
-  if (file.empty() || trusted) return;
-  const std::vector<std::string> keys = vmspec::outward_keys(profile, file);
-  if (keys.empty()) return;
-  std::string listed;
-  for (const std::string& key : keys) listed += (listed.empty() ? "" : ", ") + key;
-  throw Error(file + " sets what reaches outside the VM: " + listed,
-              "An agent may have written it. Read it, then run again with --trust-workspace.", ExitCode::usage);
 }
 
 }  // namespace
 
 vmspec::Profile load_profile(const std::string& name, const HeldDirectory& workspace,
-                             const std::vector<Override>& overrides) {
-  std::vector<vmspec::Problem> problems;
-  std::string ignored;
-  vmspec::Profile profile = resolve(name, workspace, overrides, ignored, problems);
-  if (!problems.empty()) throw vmspec::problems_error(problems);
-  return profile;
+                             const std::vector<Override>& overrides, WorkspaceTrust trust) {
+  return resolve(name, workspace, overrides, trust);
 }
 
-vmspec::Profile load_checked_profile(const std::string& name, const HeldDirectory& workspace,
-                                     const std::vector<Override>& overrides, bool trust_workspace) {
+std::vector<vmspec::Problem> refusals_here(const vmspec::Profile& profile, const Context& context) {
+  vmspec::RunRequest request;
+  request.name = "check";
+  request.workspace = "/project";  // it is chosen for the run, and checked then
+  if (profile.agent.kind != vmspec::AgentKind::command) request.prompt = "check";
+  GuestChoice guest = choose_guest(profile, context.roots);
+  const vmspec::GuestKind kind = guest.nix ? vmspec::GuestKind::nix : vmspec::GuestKind::host;
+  const HeldDirectory here = HeldDirectory::resolve(".");
+  host::HeldDirectories exposed;
+  vmspec::HostFacts facts =
+      host::gather_facts(vmspec::needed_facts(profile, request, kind), context.roots, here, exposed);
+  facts.nix_guest = std::move(guest.nix);
+  if (profile.guest.devshell) look_for_devshell(here, context.roots, facts);
   std::vector<vmspec::Problem> problems;
-  std::string workspace_file;
-  vmspec::Profile profile = resolve(name, workspace, overrides, workspace_file, problems);
-  if (!problems.empty()) throw vmspec::problems_error(problems);
-  check_trust(profile, workspace_file, trust_workspace);
-  return profile;
+  static_cast<void>(vmspec::make_vm_spec(profile, facts, request, problems));
+  return problems;
 }
 
 RunPlan::RunPlan(const RunOptions& options, const Context& context)
@@ -148,11 +156,8 @@ RunPlan::RunPlan(const RunOptions& options, const Context& context)
   request_.tty = options.tty.value_or(!options.json && !request_.prompt && has_terminal());
   request_.stdin_attached = options.command && !options.detach;
 
-  std::vector<vmspec::Problem> problems;
-  std::string workspace_file;
-  profile_ = resolve(options.profile, workspace_, options.overrides, workspace_file, problems);
-  if (!problems.empty()) throw vmspec::problems_error(problems);
-  check_trust(profile_, workspace_file, options.trust_workspace);
+  profile_ = resolve(options.profile, workspace_, options.overrides,
+                     options.trust_workspace ? WorkspaceTrust::trusted : WorkspaceTrust::narrow_only);
   log_debug("the profile is read");
   GuestChoice guest = choose_guest(profile_, roots_);
   const vmspec::GuestKind kind = guest.nix ? vmspec::GuestKind::nix : vmspec::GuestKind::host;

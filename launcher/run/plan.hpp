@@ -50,12 +50,15 @@ class RunPlan {
   vmspec::HostFacts facts_;
 };
 
+/// Whether files of the workspace may say anything (--trust-workspace), or only narrow what is below them.
+enum class WorkspaceTrust { narrow_only, trusted };
+
 /// The profile for a workspace (none: none) with the overrides of the command line. Throws all its mistakes at once.
 vmspec::Profile load_profile(const std::string& name, const HeldDirectory& workspace,
-                             const std::vector<Override>& overrides);
+                             const std::vector<Override>& overrides, WorkspaceTrust trust);
 
-/// Likewise, and refuses keys that reach outside the VM and come from the workspace's own file, unless it is trusted.
-vmspec::Profile load_checked_profile(const std::string& name, const HeldDirectory& workspace,
-                                     const std::vector<Override>& overrides, bool trust_workspace);
+/// All that `agentvm run` would say against a run with this profile on this machine, with the current directory's
+/// devShell if it wants one. Starts and builds nothing. Throws Error when a file that the profile names cannot be read.
+std::vector<vmspec::Problem> refusals_here(const vmspec::Profile& profile, const Context& context);
 
 }  // namespace agentvm::commands

@@ -7,7 +7,6 @@
 #include <spdlog/spdlog.h>
 
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
@@ -31,9 +30,9 @@ UniqueFd inherited(int fd) {
 }
 
 int run(const std::string& state_dir) {
-  const std::string text = read_file(state_dir + "/spec.json");
+  const std::string text = read_file(state_dir + "/spec.json", vmspec::max_spec_text);
   supervisor::SupervisorOptions options{
-      .spec = vmspec::vm_spec_from_json(nlohmann::json::parse(text)),
+      .spec = vmspec::parse_vm_spec(text),
       .roots = state::user_roots(),
       .paths = {},
       .lock = FileLock::adopt(inherited(supervisor::lock_fd)),

@@ -38,7 +38,8 @@ int build(const BuildOptions& options, const Context& context) {
   const HeldDirectory here = HeldDirectory::resolve(".");
   host::keep_to_startable(context.roots, workspace_here(context.roots));
   const vmspec::Profile profile =
-      load_checked_profile(options.profile, here, options.overrides, options.trust_workspace);
+      load_profile(options.profile, here, options.overrides,
+                   options.trust_workspace ? WorkspaceTrust::trusted : WorkspaceTrust::narrow_only);
   Progress progress(options.quiet);
   const auto show = [&progress](std::string_view line) { progress.step(std::string(line)); };
   std::vector<std::string> built;

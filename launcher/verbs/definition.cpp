@@ -10,8 +10,9 @@
 namespace agentvm::commands {
 
 int definition(const DefinitionOptions& options, const Context&) {
-  const vmspec::Definition made = make_definition(
-      load_checked_profile(options.profile, HeldDirectory::resolve("."), options.overrides, options.trust_workspace));
+  const vmspec::Definition made =
+      make_definition(load_profile(options.profile, HeldDirectory::resolve("."), options.overrides,
+                                   options.trust_workspace ? WorkspaceTrust::trusted : WorkspaceTrust::narrow_only));
   if (!options.output.empty()) write_files(options.output, made.files, options.force);
   if (options.json) {
     nlohmann::json files = nlohmann::json::array();

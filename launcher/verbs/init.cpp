@@ -3,6 +3,7 @@
 #include "launcher/host/path_facts.hpp"
 #include "launcher/run/definition_files.hpp"
 #include "launcher/run/plan.hpp"
+#include "launcher/terminal/log.hpp"
 #include "launcher/terminal/output.hpp"
 #include "launcher/verbs/verbs.hpp"
 #include "vmspec/embedded.hpp"
@@ -26,7 +27,11 @@ int init(const InitOptions& options, const Context&) {
                 "`agentvm profile list` has the names.", ExitCode::usage);
   }
   // A name that nobody knows would make a file that no run takes.
-  load_profile(options.profile, {}, {});
+  load_profile(options.profile, {}, {}, WorkspaceTrust::trusted);
+  if (!vmspec::builtin_profiles().contains(options.profile)) {
+    log_warning("'" + options.profile + "' is a profile of your own: a run takes it from this file only with " +
+                "--trust-workspace; or run with --profile " + options.profile);
+  }
   std::string text = vmspec::embedded_template("init/agentvm.toml");
   text.replace(text.find(base_line), base_line.size(), "profile = " + vmspec::toml_string(options.profile));
   std::vector<vmspec::DefinitionFile> files = {{"agentvm.toml", std::move(text)}};

@@ -24,8 +24,25 @@ std::string description_of(const host::ProfileStore& store, const std::string& n
 }
 
 /// A named profile is taken as it is; without a name it is what `agentvm run` takes in this directory.
-vmspec::Profile load(const std::string& name, const std::vector<Override>& overrides) {
-  return load_profile(name, name.empty() ? HeldDirectory::resolve(".") : HeldDirectory(), overrides);
+vmspec::Profile load(const std::string& name, const std::vector<Override>& overrides, WorkspaceTrust trust) {
+  return load_profile(name, name.empty() ? HeldDirectory::resolve(".") : HeldDirectory(), overrides, trust);
+}
+
+/// Throws an Error with what is wrong with the profile. What this machine lacks for it is no mistake of the profile's,
+/// and is said all the same.
+void check_one(const std::string& name, const ProfileCheckOptions& options, const Context& context) {
+  const vmspec::Profile profile =
+      load(name, {}, options.trust_workspace ? WorkspaceTrust::trusted : WorkspaceTrust::narrow_only);
+  std::vector<vmspec::Problem> mistakes, lacks;
+  for (vmspec::Problem& problem : refusals_here(profile, context)) {
+    (problem.code == ExitCode::usage ? mistakes : lacks).push_back(std::move(problem));
+  }
+  if (!mistakes.empty()) throw vmspec::problems_error(mistakes);
+  print((name.empty() ? "the profile of this directory" : name) + ": good\n");
+  if (!lacks.empty()) {
+    log_warning("on this machine a run with it would be refused:\n" +
+                std::string(vmspec::problems_error(lacks).what()));
+  }
 }
 
 }  // namespace
@@ -52,19 +69,17 @@ int profile_list(const ProfileListOptions& options, const Context&) {
 }
 
 int profile_show(const ProfileShowOptions& options, const Context&) {
-  print(vmspec::render_profile(load(options.name, options.overrides), options.origins));
+  print(vmspec::render_profile(load(options.name, options.overrides, WorkspaceTrust::trusted), options.origins));
   return 0;
 }
 
-int profile_check(const ProfileCheckOptions& options, const Context&) {
+int profile_check(const ProfileCheckOptions& options, const Context& context) {
   std::vector<std::string> names = options.names;
   if (names.empty()) names.emplace_back();
   bool good = true;
   for (const std::string& name : names) {
-    const std::string shown = name.empty() ? "the profile of this directory" : name;
     try {
-      const vmspec::Profile profile = load(name, {});
-      print(shown + ": good\n");
+      check_one(name, options, context);
     } catch (const Error& error) {
       log_error(error.what(), error.hint());
       good = false;

@@ -185,6 +185,9 @@ class BadInput(unittest.TestCase):
         run = self.command("--report", "/nonexistent/report.json")
         self.refuse(run, 2, "/nonexistent/report.json")
 
+    def test_more_memory_than_there_is(self):
+        self.refuse(self.command("--memory", "900GiB"), 126, "--memory", "900GiB is more than this host has")
+
     def test_workspace_profile_may_not_reach_outside(self):
         """A workspace's agentvm.toml is the guest's to write: keys that reach the host need --trust-workspace."""
         self.sandbox.write("ws/agentvm.toml", 'guest.expose = ["/srv"]\n[mcp.mine]\ncommand = ["/bin/sh"]\n')

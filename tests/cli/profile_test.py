@@ -71,6 +71,28 @@ class Profile(unittest.TestCase):
     def test_check_says_ok(self):
         self.assertEqual(self.sandbox.run("profile", "check", *BUILT_IN, "small").code, 0)
 
+    def test_check_refuses_what_run_refuses(self):
+        """Unsupported keys are mistakes; what this machine lacks is not, and is said."""
+        for setting in ('agent.kind = "claude"', 'workspace.mode = "review"', 'network.allow = ["a.org"]', 'model.wire = "chat"'):
+            with self.subTest(setting=setting):
+                self.sandbox.write_profile("later", f'extends = "small"\n{setting}\n')
+                checked = self.sandbox.run("profile", "check", "later")
+                self.assertEqual((checked.code, checked.stdout), (2, ""), checked)
+                self.assertIn(setting.split(" ")[0], checked.stderr)
+                self.assertIn("not supported", checked.stderr)
+                ran = self.sandbox.run("run", "--profile", "later", "--dry-run", self.sandbox.workspace, "-p", "do it")
+                self.assertEqual(ran.code, 2, ran)
+        self.sandbox.write_profile("tools", 'extends = "small"\nguest.tools = ["no-such-tool"]\n')
+        checked = self.sandbox.run("profile", "check", "tools")
+        self.assertEqual((checked.code, checked.stdout), (0, "tools: good\n"), checked)
+        self.assertIn("no-such-tool", checked.stderr)
+
+    def test_the_examples_of_help_work(self):
+        self.sandbox.write("ws/agentvm.toml", 'profile = "rust"\n')
+        for words in (("show", "--origins", "./agentvm.toml"), ("check", "rust", "./agentvm.toml")):
+            run = self.sandbox.run("profile", *words, cwd=self.sandbox.workspace)
+            self.assertEqual(run.code, 0, run)
+
     def test_syntax_error_has_a_place(self):
         path = self.sandbox.write_profile("broken", "[machine]\nvcpus = = 3\n")
         run = self.sandbox.run("profile", "check", "broken")

@@ -180,7 +180,7 @@ int main(int argc, char** argv) {
   int code = 1;
   try {
     asio::io_context io(1);
-    LiveVm vm(io, vmspec::vm_spec_from_json(nlohmann::json::parse(read_file(argv[1]))), argv[2]);
+    LiveVm vm(io, vmspec::parse_vm_spec(read_file(argv[1])), argv[2]);
     asio::co_spawn(io, vm.live(), [&](const std::exception_ptr& error) {
       try {
         if (error) std::rethrow_exception(error);

@@ -43,14 +43,13 @@ int main(int argc, char** argv) {
   try {
     asio::io_context io(1);
     asio::posix::stream_descriptor input(io, STDIN_FILENO);
-    const auto vm = hypervisor::make_cloud_hypervisor(
-        io.get_executor(), vmspec::vm_spec_from_json(nlohmann::json::parse(read_file(argv[1]))),
-        {.runtime_dir = directory,
-         .console_log = directory + "/console.log",
-         .vmm_log = directory + "/vmm.log",
-         .vsock_socket = directory + "/vsock",
-         .tap = argc == 5 ? argv[3] : "",
-         .mac = argc == 5 ? argv[4] : ""});
+    const auto vm = hypervisor::make_cloud_hypervisor(io.get_executor(), vmspec::parse_vm_spec(read_file(argv[1])),
+                                                      {.runtime_dir = directory,
+                                                       .console_log = directory + "/console.log",
+                                                       .vmm_log = directory + "/vmm.log",
+                                                       .vsock_socket = directory + "/vsock",
+                                                       .tap = argc == 5 ? argv[3] : "",
+                                                       .mac = argc == 5 ? argv[4] : ""});
     asio::co_spawn(io, live(*vm, input), [&](const std::exception_ptr& error) {
       try {
         if (error) std::rethrow_exception(error);

@@ -79,6 +79,7 @@ class Codex(VmTestCase):
         with open(os.path.join(self.sandbox.workspace, "answer.py"), encoding="utf-8") as file:
             self.assertIn("42", file.read())
         self.assertIn("The answer is 42 now.", result.stdout)
+        self.assertNotIn("Model metadata", result.stdout + result.stderr, "a model that this Codex does not know")
         self.check_requests(model)
         with open(report_file, encoding="utf-8") as file:
             text = file.read()

@@ -12,8 +12,9 @@ namespace agentvm::vmspec {
 std::string render_codex_config(const CodexConfigInput& input) {
   // No env_key: Codex then sends no Authorization at all, and the host adds the real one.
   // web_search is the model provider's own network access, which the profile's egress could not govern.
-  std::string out = fmt::format(
-      "model = {}\n"
+  // A model that the installed Codex does not know makes it warn in every run; without one it takes its own default.
+  std::string out = input.model.empty() ? "" : fmt::format("model = {}\n", toml_string(input.model));
+  out += fmt::format(
       "model_provider = \"agentvm\"\n"
       "check_for_update_on_startup = false\n"
       "web_search = \"disabled\"\n"
@@ -28,8 +29,7 @@ std::string render_codex_config(const CodexConfigInput& input) {
       "\n"
       "[history]\n"
       "persistence = \"{}\"\n",
-      toml_string(input.model), input.model_port, toml_string(input.workspace_mount),
-      input.interactive ? "save-all" : "none");
+      input.model_port, toml_string(input.workspace_mount), input.interactive ? "save-all" : "none");
   for (const std::string& server : input.mcp_servers) {
     // required: a server slower than a second would silently be missing from the first turn (0.147 and later).
     // startup_timeout_sec: a server that ends is known at once, so this is for a slow machine alone (30 s were too few

@@ -8,7 +8,7 @@
 namespace agentvm::vmspec {
 
 struct CodexConfigInput {
-  std::string model;
+  std::string model;                     ///< "": Codex's own default
   std::string workspace_mount;           ///< trusted, so that Codex asks no question about it
   std::vector<std::string> mcp_servers;  ///< names the profile allows
   std::uint16_t model_port = 0;          ///< of the guest's loopback

@@ -36,8 +36,7 @@ void Planner::hypervisor() {
 
 void Planner::refuse_missing_engines() {
   const auto unsupported = [this](const std::string& key, const std::string& value, const std::string& instead) {
-    refuse(key, fmt::format("{} is not supported by this version of agentvm", value), instead,
-           ExitCode::agentvm_failed);
+    refuse(key, fmt::format("{} is not supported by this version of agentvm", value), instead);
   };
   const auto word = [](auto value) { return fmt::format("\"{}\"", name_of(value)); };
 

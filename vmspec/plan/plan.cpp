@@ -19,6 +19,7 @@ namespace agentvm::vmspec {
 namespace {
 
 constexpr std::size_t max_name = 41;
+constexpr std::uint64_t least_memory = std::uint64_t{256} << 20;
 
 /// How long a guest may take to boot before it is taken for dead. Emulated on a busy machine with two CPUs, NixOS took
 /// up to 151 s and a host guest up to 20 s; KVM is an order of magnitude faster.
@@ -128,10 +129,23 @@ void Planner::machine() {
     note(fmt::format("machine.vcpus is {} instead of {}: the host has no more CPUs.", spec_.vcpus,
                      profile_.machine.vcpus));
   }
-  if (facts_.memory_bytes > 0 && spec_.memory_bytes > facts_.memory_bytes) {
-    note(fmt::format("machine.memory ({}) is more than the host has ({}): the machine dies if it uses it all.",
-                     format_size(spec_.memory_bytes), format_size(facts_.memory_bytes >> 20 << 20)));
+  memory();
+}
+
+void Planner::memory() {
+  if (facts_.memory_bytes == 0 || spec_.memory_bytes <= facts_.memory_bytes) return;
+  const std::string host = format_size(facts_.memory_bytes >> 20 << 20);
+  const std::uint64_t fitting = std::max(least_memory, facts_.memory_bytes / 4 * 3 >> 20 << 20);
+  const std::string file = profile_.origin("machine.memory").file;
+  if (file.empty() || file.starts_with("built-in ")) {
+    // Nobody asked for so much.
+    note(fmt::format("machine.memory is {} instead of {}: the host has {}.", format_size(fitting),
+                     format_size(spec_.memory_bytes), host));
+    spec_.memory_bytes = fitting;
+    return;
   }
+  refuse("machine.memory", fmt::format("{} is more than this host has ({})", format_size(spec_.memory_bytes), host),
+         fmt::format("use {} or less", format_size(fitting)), ExitCode::cannot_start);
 }
 
 void Planner::ownership() {

@@ -24,6 +24,7 @@ class Planner {
   // plan.cpp
   void identity();
   void machine();
+  void memory();
   void ownership();
   void network();
   void model();

@@ -9,6 +9,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace agentvm::vmspec {
@@ -92,7 +93,7 @@ struct KeySource {
 };
 
 struct ModelSpec {
-  std::string name;
+  std::string name;      ///< "": the agent's own default
   std::string upstream;  ///< https://..., or http:// to a loopback address
   KeySource key;
   bool operator==(const ModelSpec&) const = default;
@@ -153,8 +154,13 @@ struct VmSpec {
   bool operator==(const VmSpec&) const = default;
 };
 
-/// JSON both ways (spec.json, --dry-run). from_json throws Error naming the field.
+/// JSON both ways (spec.json, --dry-run). Both readers throw Error naming the field; fields that nobody knows are
+/// passed over.
 nlohmann::json to_json(const VmSpec& spec);
 VmSpec vm_spec_from_json(const nlohmann::json& json);
+/// From a text within limits of size and depth, without a key twice.
+VmSpec parse_vm_spec(std::string_view text);
+/// Largest spec.json, bytes.
+inline constexpr std::size_t max_spec_text = std::size_t{64} << 20;
 
 }  // namespace agentvm::vmspec

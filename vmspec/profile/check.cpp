@@ -13,6 +13,9 @@ namespace agentvm::vmspec {
 
 namespace {
 
+/// Each is a process on the host.
+constexpr std::size_t max_servers = 64;
+
 /// Collects what contradicts, unless one of the keys is known to be wrong by itself already.
 class CrossCheck {
  public:
@@ -66,6 +69,8 @@ class CrossCheck {
     if (agent.kind == AgentKind::command && agent.command.empty()) {
       refuse("agent.command", "is needed with agent.kind = \"command\"",
              "say what to run: command = [\"make\", \"test\"]");
+    } else if (!agent.command.empty() && agent.command.front().empty()) {
+      refuse("agent.command", "must begin with a program");
     }
     const KeySource& key = profile_.model.key;
     if (key.kind == KeySource::Kind::env && agent.env.contains(key.name)) {
@@ -75,10 +80,18 @@ class CrossCheck {
   }
 
   void mcp() {
+    if (profile_.mcp.size() > max_servers) {
+      refuse("mcp." + profile_.mcp.rbegin()->first,
+             fmt::format("at most {} servers (got {})", max_servers, profile_.mcp.size()));
+      return;
+    }
     for (const auto& [name, server] : profile_.mcp) {
       const std::string base = "mcp." + name;
       if (!profile_.origins.contains(base + ".command")) {
         refuse(base, "has no command", fmt::format("say what to start on the host: command = [\"mcp-{}\"]", name));
+      }
+      if (!server.command.empty() && server.command.front().empty()) {
+        refuse(base + ".command", "must begin with a program");
       }
       if (server.tools_allow && !server.tools_deny.empty()) {
         refuse(base + ".tools.allow", fmt::format("contradicts {}.tools.deny", base),
@@ -101,25 +114,6 @@ void check_profile(const Profile& profile, std::vector<Problem>& problems) {
   check.network();
   check.agent();
   check.mcp();
-}
-
-std::vector<std::string> outward_keys(const Profile& profile, std::string_view file) {
-  static constexpr std::string_view always[] = {"machine.connect", "guest.modules",  "guest.nixpkgs",
-                                                "guest.expose",    "workspace.hide", "network.publish",
-                                                "agent.package",   "model.upstream", "model.key"};
-  std::vector<std::string> out;
-  for (const auto& [key, origin] : profile.origins) {
-    if (origin.file != file) continue;
-    // Narrowing needs nobody's trust: a workspace may ask for less than its caller would give.
-    const bool widens = (key == "workspace.mode" && profile.workspace.mode == WorkspaceMode::shared) ||
-                        (key == "network.egress" && profile.network.egress != EgressChoice::none) ||
-                        (key == "guest.devshell" && profile.guest.devshell) ||
-                        (key == "network.allow" && !profile.network.allow.empty());
-    const bool server = key.starts_with("mcp.") && std::count(key.begin(), key.end(), '.') > 1;
-    if (widens || server || std::find(std::begin(always), std::end(always), key) != std::end(always))
-      out.push_back(key);
-  }
-  return out;
 }
 
 }  // namespace agentvm::vmspec

@@ -74,7 +74,7 @@ void LayerReader::duration(const Setting& setting, std::int64_t& out, std::int64
   out = *time;
 }
 
-void LayerReader::list(const Setting& setting, std::vector<std::string>& out, Rule rule) {
+void LayerReader::list(const Setting& setting, std::vector<std::string>& out, Rule rule, Hint hint) {
   const Setting* items = &setting;
   bool append = false;
   if (setting.kind == Setting::Kind::table) {
@@ -98,7 +98,9 @@ void LayerReader::list(const Setting& setting, std::vector<std::string>& out, Ru
     const std::string wrong =
         item.kind == Setting::Kind::string ? rule(item.text) : std::string("must be a list of strings");
     if (!wrong.empty()) {
-      refuse(item, item.kind == Setting::Kind::string ? "each item " + wrong : wrong);
+      const bool string = item.kind == Setting::Kind::string;
+      problem(item.at, key_, (string ? "each item " + wrong : wrong) + got(item),
+              string && hint != nullptr ? hint(item.text) : "");
       right = false;
     } else {
       values.push_back(item.text);

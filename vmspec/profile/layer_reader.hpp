@@ -20,6 +20,8 @@ inline constexpr std::size_t max_problems = 100;
 class LayerReader {
  public:
   using Rule = std::string (*)(const std::string&);
+  /// The next step for a value that its rule refused: "did you mean '...'?", or "".
+  using Hint = std::string (*)(const std::string&);
 
   LayerReader(std::string file, std::vector<Problem>& problems) : file_(std::move(file)), problems_(problems) {}
 
@@ -40,7 +42,7 @@ class LayerReader {
   void size(const Setting& setting, std::uint64_t& out, std::uint64_t least, std::uint64_t most);
   void duration(const Setting& setting, std::int64_t& out, std::int64_t most);
   /// An array replaces, { add = [...] } appends.
-  void list(const Setting& setting, std::vector<std::string>& out, Rule rule);
+  void list(const Setting& setting, std::vector<std::string>& out, Rule rule, Hint hint = nullptr);
   template <typename E>
   void choice(const Setting& setting, E& out);
 

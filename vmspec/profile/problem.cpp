@@ -13,6 +13,8 @@ namespace {
 /// Words longer than this are not compared: the distance costs the product of both lengths.
 constexpr std::size_t max_compared = 64;
 constexpr std::size_t max_quoted = 60;
+/// Most problems in one Error: a hostile file is not answered with a longer one.
+constexpr std::size_t max_shown = 100;
 
 /// Optimal string alignment distance: insert, delete, replace and swapping two neighbours cost one each.
 std::size_t distance(std::string_view a, std::string_view b) {
@@ -31,14 +33,19 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return above[b.size()];
 }
 
+/// Controls as \xNN: C0, DEL, and C1 (U+0080 to U+009F, two bytes in UTF-8), which a terminal obeys too.
 std::string visible(std::string_view text) {
   std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0U;
     if (byte < 0x20 || byte == 0x7f) {
       out += fmt::format("\\x{:02x}", byte);
+    } else if (byte == 0xc2 && next >= 0x80 && next < 0xa0) {
+      out += fmt::format("\\x{:02x}", next);
+      ++i;
     } else {
-      out += c;
+      out += text[i];
     }
   }
   return out;
@@ -72,11 +79,14 @@ std::string format(const Problem& problem) {
 Error problems_error(std::span<const Problem> problems) {
   std::string text;
   ExitCode code = problems.empty() ? ExitCode::agentvm_failed : problems.front().code;
+  std::size_t shown = 0;
   for (const Problem& problem : problems) {
+    if (problem.code == ExitCode::usage) code = ExitCode::usage;
+    if (++shown > max_shown) continue;
     if (!text.empty()) text += '\n';
     text += format(problem);
-    if (problem.code == ExitCode::usage) code = ExitCode::usage;
   }
+  if (shown > max_shown) text += fmt::format("\n{} more mistakes are not shown", shown - max_shown);
   return Error(text, {}, code);
 }
 

@@ -97,7 +97,7 @@ struct Profile {
   } agent;
 
   struct Model {
-    std::string name = "gpt-5-codex";
+    std::string name;  ///< "": the agent's own default
     std::string upstream = "https://api.openai.com/v1";
     KeySource key;
     ModelWire wire = ModelWire::responses;
@@ -125,6 +125,7 @@ struct Profile {
 struct SourceText {
   std::string file;
   std::string text;
+  std::string place = {};  ///< where the file that was read lies, links resolved; "" when it is none or not known
 };
 
 /// Largest text of one profile, bytes.
@@ -137,19 +138,19 @@ struct ProfileSources {
   /// nullopt: there is none of that name. A name with a slash is a file.
   std::function<std::optional<SourceText>(std::string_view name)> lookup;
   std::vector<std::string> known;  ///< for "did you mean"
+  /// Whether no guest can have written it, or the caller trusts it all the same. Asked for every text but built-in
+  /// ones; what is not trusted can only narrow (trust.hpp). Empty: nothing is trusted.
+  std::function<bool(const SourceText& source)> is_trusted;
 };
 
 /// One layer over `profile`: everything the text sets, with all its mistakes added to `problems`. `extends` and
 /// `profile` are checked but not followed.
 void apply_profile(Profile& profile, const SourceText& source, std::vector<Problem>& problems);
 
-/// The name a workspace's agentvm.toml gives ([profile] name = "rust", or profile = "rust"), if any. Mistakes of the
-/// text are not reported here.
-std::optional<std::string> named_profile(const SourceText& workspace_file);
-
 /// The profile called `name` with all it extends, under the tables of the workspace's agentvm.toml when there is one.
 /// An empty name is what that file names (a name, never a path: another file of the workspace would be taken for the
-/// caller's own), else "default". The result is checked (check_profile).
+/// caller's own), else "default". An untrusted text stands on a built-in profile, on "default", or on another untrusted
+/// one, and each key that it widens is a problem. The result is checked (check_profile).
 Profile resolve_profile(std::string_view name, const std::optional<SourceText>& workspace_file,
                         const ProfileSources& sources, std::vector<Problem>& problems);
 
@@ -166,11 +167,6 @@ void apply_override(Profile& profile, std::string_view key, const std::vector<st
 
 /// Canonical TOML that parses back to an equal Profile; with `origins` each set value carries "# file:line".
 std::string render_profile(const Profile& profile, bool origins = false);
-
-/// The keys `file` sets that reach outside the VM or hand something of the host in: commands run on the host, paths
-/// exposed, where the model's key comes from and goes, a wider network or workspace. For a file that came with a
-/// workspace, which a guest can write.
-std::vector<std::string> outward_keys(const Profile& profile, std::string_view file);
 
 /// The profiles compiled in, by name: templates/profiles/NAME.toml. Their file is "built-in NAME.toml".
 const std::map<std::string, SourceText, std::less<>>& builtin_profiles();

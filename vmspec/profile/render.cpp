@@ -9,15 +9,13 @@ namespace agentvm::vmspec {
 
 namespace {
 
-constexpr std::string_view server_prefix = "mcp.*.";
-
 class Renderer {
  public:
   Renderer(const Profile& profile, bool origins) : profile_(profile), origins_(origins) {}
 
   std::string run() {
     for (const KeyRule& rule : key_rules()) {
-      if (rule.key.starts_with(server_prefix)) {
+      if (is_server_key(rule)) {
         servers();
         continue;
       }
@@ -58,9 +56,9 @@ class Renderer {
     for (const auto& [name, server] : profile_.mcp) {
       header("mcp." + toml_key(name));
       for (const KeyRule& rule : key_rules()) {
-        if (!rule.key.starts_with(server_prefix)) continue;
-        const std::string_view key = rule.key.substr(server_prefix.size());
-        line(key, rule.show({profile_, &server}), fmt::format("mcp.{}.{}", name, key));
+        if (!is_server_key(rule)) continue;
+        const std::string key = key_of_server(rule, name);
+        line(std::string_view(key).substr(name.size() + 5), rule.show({profile_, &server}), key);
       }
     }
   }

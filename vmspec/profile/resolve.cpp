@@ -8,6 +8,7 @@
 #include "vmspec/profile/profile.hpp"
 #include "vmspec/profile/rules.hpp"
 #include "vmspec/profile/setting.hpp"
+#include "vmspec/profile/trust.hpp"
 
 namespace agentvm::vmspec {
 
@@ -18,7 +19,25 @@ struct Layer {
   SourceText source;
   std::string name;  ///< as it was looked up; "" for a workspace's file
   std::optional<Setting> root;
+  bool trusted = false;
 };
+
+constexpr std::string_view default_profile = "default";
+
+bool is_builtin(const SourceText& source) {
+  const auto& all = builtin_profiles();
+  return std::any_of(all.begin(), all.end(),
+                     [&](const auto& one) { return one.second.file == source.file && one.second.text == source.text; });
+}
+
+bool is_trusted(const SourceText& source, const ProfileSources& sources) {
+  return is_builtin(source) || (sources.is_trusted && sources.is_trusted(source));
+}
+
+/// The file that a workspace has, whether it was found there or named.
+bool is_workspace_file(const Layer& layer) {
+  return layer.name.empty() || layer.name.ends_with("/agentvm.toml");
+}
 
 /// A name in a layer and where it is written.
 struct BaseName {
@@ -27,7 +46,7 @@ struct BaseName {
   Position at;
 };
 
-std::optional<BaseName> base_name(const Setting& root, std::string_view key) {
+std::optional<BaseName> named_by(const Setting& root, std::string_view key) {
   const Setting::Entry* entry = root.find(key);
   if (entry == nullptr) return std::nullopt;
   const Setting* value = &entry->value;
@@ -40,6 +59,14 @@ std::optional<BaseName> base_name(const Setting& root, std::string_view key) {
   }
   if (value->kind != Setting::Kind::string || !rules::profile_name(value->text).empty()) return std::nullopt;
   return BaseName{path, value->text, value->at};
+}
+
+/// What a layer stands on, by either key.
+std::optional<BaseName> base_name(const Layer& layer) {
+  if (!layer.root) return std::nullopt;
+  std::optional<BaseName> name;
+  if (is_workspace_file(layer)) name = named_by(*layer.root, "profile");
+  return name ? name : named_by(*layer.root, "extends");
 }
 
 std::string chain_of(const std::vector<Layer>& layers, const std::string& last) {
@@ -60,16 +87,23 @@ std::optional<SourceText> hidden_builtin(const std::vector<Layer>& layers, const
   return used ? std::nullopt : std::optional(found->second);
 }
 
-/// The layers from `first` down, followed through `extends`.
-void follow(std::vector<Layer>& layers, std::string name, Origin from, std::string key, const ProfileSources& sources,
+/// A file that a guest can write must not choose among the caller's own profiles.
+bool may_stand_on(const SourceText& source, std::string_view name, const ProfileSources& sources) {
+  return name == default_profile || is_builtin(source) || !is_trusted(source, sources);
+}
+
+/// The layers from `name` down, followed through `extends`. `from` and `key` say where the name is written, when it is
+/// in a file. False: they are not all there, and `problems` says why.
+bool follow(std::vector<Layer>& layers, std::string name, Origin from, std::string key, const ProfileSources& sources,
             std::vector<Problem>& problems) {
+  bool named_by_trusted = key.empty() || layers.back().trusted;
   while (true) {
     const bool again =
         std::any_of(layers.begin(), layers.end(), [&](const Layer& layer) { return layer.name == name; });
     std::optional<SourceText> source = again ? hidden_builtin(layers, name) : sources.lookup(name);
     if (again && !source) {
       problems.push_back(problem_at(from, key, "profiles extend each other in a circle: " + chain_of(layers, name)));
-      return;
+      return false;
     }
     if (!source) {
       const std::vector<std::string_view> known(sources.known.begin(), sources.known.end());
@@ -77,28 +111,36 @@ void follow(std::vector<Layer>& layers, std::string name, Origin from, std::stri
       problems.push_back(
           problem_at(from, key, "there is no profile " + quote_value(name),
                      near ? "did you mean '" + *near + "'?" : "`agentvm profile list` shows the ones there are"));
-      return;
+      return false;
     }
-    Layer layer{*source, name, parse_toml(source->text, source->file, problems)};
-    std::optional<BaseName> next;
-    if (layer.root) next = base_name(*layer.root, "extends");
-    layers.push_back(std::move(layer));
-    if (!next) return;
-    from = {layers.back().source.file, next->at.line, next->at.column};
+    if (!named_by_trusted && !may_stand_on(*source, name, sources)) {
+      problems.push_back(problem_at(
+          from, key,
+          fmt::format("a file in the workspace may only name a built-in profile ({} is your own {})", quote_value(name),
+                      source->file),
+          fmt::format("choose it with --profile {}, or read the file and run again with --trust-workspace", name)));
+      return false;
+    }
+    layers.push_back({*source, name, parse_toml(source->text, source->file, problems), is_trusted(*source, sources)});
+    const Layer& layer = layers.back();
+    const std::optional<BaseName> next = base_name(layer);
+    if (!next) return true;
+    named_by_trusted = layer.trusted;
+    from = {layer.source.file, next->at.line, next->at.column};
     key = next->key;
     name = next->name;
     if (layers.size() >= max_extends) {
       problems.push_back(
           problem_at(from, key, fmt::format("a chain of extends may have at most {} profiles", max_extends)));
-      return;
+      return false;
     }
   }
 }
 
-void check_base_keys(const Layer& layer, bool workspace, std::vector<Problem>& problems) {
+void check_base_keys(const Layer& layer, std::vector<Problem>& problems) {
   const Setting::Entry* extends = layer.root->find("extends");
   const Setting::Entry* profile = layer.root->find("profile");
-  if (profile != nullptr && !workspace) {
+  if (profile != nullptr && !is_workspace_file(layer)) {
     problems.push_back(problem_at({layer.source.file, profile->at.line, profile->at.column}, "profile",
                                   "only a workspace's agentvm.toml names a profile", "use extends = \"NAME\" here"));
   } else if (profile != nullptr && extends != nullptr) {
@@ -127,15 +169,6 @@ void apply_profile(Profile& profile, const SourceText& source, std::vector<Probl
   apply_settings(profile, *root, reader);
 }
 
-std::optional<std::string> named_profile(const SourceText& workspace_file) {
-  std::vector<Problem> ignored;
-  const auto root = parse_toml(workspace_file.text, workspace_file.file, ignored);
-  if (!root) return std::nullopt;
-  auto name = base_name(*root, "profile");
-  if (!name) name = base_name(*root, "extends");
-  return name ? std::optional(name->name) : std::nullopt;
-}
-
 Profile resolve_profile(std::string_view name, const std::optional<SourceText>& workspace_file,
                         const ProfileSources& sources, std::vector<Problem>& problems) {
   std::vector<Layer> layers;
@@ -143,37 +176,37 @@ Profile resolve_profile(std::string_view name, const std::optional<SourceText>& 
   Origin from;
   std::string key;
   if (workspace_file) {
-    Layer layer{*workspace_file, "", parse_toml(workspace_file->text, workspace_file->file, problems)};
-    if (layer.root) {
-      auto named = base_name(*layer.root, "profile");
-      if (!named) named = base_name(*layer.root, "extends");
-      if (named && named->name.find('/') != std::string::npos) {
+    layers.push_back({*workspace_file, "", parse_toml(workspace_file->text, workspace_file->file, problems),
+                      is_trusted(*workspace_file, sources)});
+    if (const auto named = base_name(layers.back())) {
+      const Origin at{workspace_file->file, named->at.line, named->at.column};
+      if (named->name.find('/') != std::string::npos) {
         problems.push_back(problem_at(
-            {workspace_file->file, named->at.line, named->at.column}, named->key,
+            at, named->key,
             "must be a profile's name, not a path, in a workspace's file (got " + quote_value(named->name) + ")",
             "name the file with --profile"));
-      } else if (base.empty() && named) {
+      } else if (base.empty()) {
         base = named->name;
         key = named->key;
-        from = {workspace_file->file, named->at.line, named->at.column};
+        from = at;
       }
     }
-    layers.push_back(std::move(layer));
   }
-  if (base.empty()) base = "default";
-  follow(layers, base, from, key, sources, problems);
+  if (base.empty()) base = default_profile;
+  bool whole = follow(layers, base, from, key, sources, problems);
 
   Profile profile;
   profile.name = base;
-  bool whole = true;
   for (auto layer = layers.rbegin(); layer != layers.rend(); ++layer) {
     if (!layer->root) {
       whole = false;
       continue;
     }
-    check_base_keys(*layer, layer->name.empty(), problems);
+    check_base_keys(*layer, problems);
+    const Profile below = profile;
     LayerReader reader(layer->source.file, problems);
     apply_settings(profile, *layer->root, reader);
+    if (whole && !layer->trusted) judge_untrusted_layer(below, profile, problems);
   }
   // Half a profile would only add mistakes that are none.
   if (whole) check_profile(profile, problems);

@@ -32,9 +32,14 @@ bool only(std::string_view text, Predicate predicate) {
   return std::all_of(text.begin(), text.end(), predicate);
 }
 
+/// C0, DEL, and C1 (U+0080 to U+009F, two bytes in UTF-8): a terminal obeys either.
 bool has_control(std::string_view text) {
-  return std::any_of(text.begin(), text.end(),
-                     [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (byte < 0x20 || byte == 0x7f) return true;
+    if (byte == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0) return true;
+  }
+  return false;
 }
 
 /// A number from 1 to 65535 without leading zeros.
@@ -233,6 +238,11 @@ std::optional<Published> parse_publish(std::string_view text) {
 
 std::string publish(const std::string& value) {
   return parse_publish(value) ? "" : "must be ADDRESS:PORT:GUEST_PORT such as 127.0.0.1:8080:80";
+}
+
+std::string publish_hint(const std::string& value) {
+  const std::string meant = "127.0.0.1:" + value + (value.find(':') == std::string::npos ? ":" + value : "");
+  return parse_publish(meant) ? "did you mean '" + meant + "'?" : "";
 }
 
 std::string agent_package(const std::string& value) {

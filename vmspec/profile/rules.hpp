@@ -1,7 +1,7 @@
 // rules.hpp - what a single value of a profile may look like.
 //
 // Each rule takes a string and returns what is wrong with it as the end of a sentence ("must be ..."), or "" when it is
-// right. Rules know nothing of other keys (profile_check.cpp has those).
+// right. Rules know nothing of other keys (check.cpp has those).
 #pragma once
 
 #include <cstdint>
@@ -25,6 +25,7 @@ std::string mount(const std::string& value);
 std::string hidden_glob(const std::string& value);
 std::string domain(const std::string& value);
 std::string publish(const std::string& value);
+std::string publish_hint(const std::string& value);  ///< what "8080:80" or "8080" probably means; "" when it is no port
 std::string agent_package(const std::string& value);  ///< auto, host, nix:FLAKE#ATTRIBUTE or a path
 std::string upstream(const std::string& value);
 std::string variable(const std::string& value);     ///< name of an environment variable

@@ -12,8 +12,9 @@ namespace agentvm::vmspec {
 
 namespace {
 
-/// toml++ 3.3 limits nested values but not dotted keys, and one table per dot ends in a recursion as deep.
-constexpr unsigned max_dots_per_line = 128;
+/// toml++ 3.3 limits nested values (256) but not dotted keys, and one table per dot ends in a recursion as deep. A line
+/// may have its dots in each of those values; no profile has more than five.
+constexpr unsigned max_dots_per_line = 32;
 constexpr unsigned max_depth = 32;
 
 /// The first line with more dots outside strings and comments than any profile has, or 0.
@@ -37,7 +38,11 @@ unsigned overly_dotted_line(std::string_view text) {
         if (c == '"' && text[i] == '\\') ++i;
         ++i;
       }
-      if (multi_line) i += 2;
+      if (multi_line) {
+        i += 2;
+        // Up to two quotes may stand before the three that end it.
+        for (int more = 0; more < 2 && i + 1 < text.size() && text[i + 1] == c; ++more) ++i;
+      }
       if (i < text.size() && text[i] == '\n') continue;
     } else if (c == '.' && ++dots > max_dots_per_line) {
       return line;

@@ -8,7 +8,8 @@
 
 namespace agentvm::vmspec {
 
-/// A basic string with its quotes; control characters as \uXXXX, so any valid UTF-8 survives (TOML 1.0, "String").
+/// A basic string with its quotes; control characters (C1 too) as \uXXXX, so any valid UTF-8 survives (TOML 1.0,
+/// "String").
 std::string toml_string(std::string_view text);
 /// A bare key where TOML allows one, else quoted.
 std::string toml_key(std::string_view key);

@@ -62,7 +62,8 @@ TEST_CASE("flags have the last word and their mistakes name them") {
   PlannedWorld world;
   world.scratch.write("project/agentvm.toml", "[machine]\nmemory = \"1GiB\"\n");
   world.options.overrides = {{"--memory", "machine.memory", {"2GiB"}}};
-  CHECK(commands::load_profile("", HeldDirectory::resolve(world.options.workspace), world.options.overrides)
+  CHECK(commands::load_profile("", HeldDirectory::resolve(world.options.workspace), world.options.overrides,
+                               commands::WorkspaceTrust::narrow_only)
             .machine.memory_bytes == 2ULL << 30);
   world.options.overrides = {{"--vcpus", "machine.vcpus", {"none"}}, {"--set", "machine.cpus", {"1"}}};
   const std::string message = world.refusal();
@@ -73,9 +74,32 @@ TEST_CASE("flags have the last word and their mistakes name them") {
 TEST_CASE("what a workspace says about the host needs to be trusted") {
   PlannedWorld world;
   world.scratch.write("project/agentvm.toml", "[model]\nkey = { command = [\"cat\", \"/etc/shadow\"] }\n");
-  CHECK(has(world.refusal(), "model.key"));
+  CHECK(has(world.refusal(), "model.key: a file in the workspace may only take it away"));
   CHECK(has(world.refusal(), "--trust-workspace"));
   world.options.trust_workspace = true;
+  CHECK_NOTHROW(RunPlan(world.options, world.context));
+}
+
+TEST_CASE("a flag that adds to a list does not cover up what the workspace's file put there") {
+  PlannedWorld world;
+  world.scratch.write("project/agentvm.toml", "guest.expose = [\"/srv/secret\"]\n");
+  world.options.overrides = {{"--expose", "guest.expose.add", {"/opt"}}};
+  CHECK(has(world.refusal(), "guest.expose: a file in the workspace may only remove items"));
+}
+
+TEST_CASE("a profile that lies in the workspace is judged however it is named") {
+  PlannedWorld world;
+  const std::string inside = world.scratch.write("project/team.toml", "network.publish = [\"127.0.0.1:2222:22\"]\n");
+  const std::string outside = world.scratch.write("team.toml", "network.publish = [\"127.0.0.1:2222:22\"]\n");
+  world.options.profile = inside;
+  CHECK(has(world.refusal(), "network.publish: a file in the workspace may only remove items"));
+  for (const auto& [target, link] : {std::pair(inside, world.scratch / "to-inside.toml"),
+                                     std::pair(outside, world.scratch / "project/to-outside.toml")}) {
+    REQUIRE(symlink(target.c_str(), link.c_str()) == 0);
+    world.options.profile = link;
+    CHECK(has(world.refusal(), "network.publish"));
+  }
+  world.options.profile = outside;
   CHECK_NOTHROW(RunPlan(world.options, world.context));
 }
 
@@ -129,13 +153,6 @@ TEST_CASE("a program that was named and lies in the workspace is refused with th
     CHECK(has(error.what(), ours + " is not started, because a guest may write in " + world.options.workspace));
     CHECK(has(error.what(), world.scratch / "project/key.sh is not started"));
   }
-}
-
-TEST_CASE("a profile and a module that lie in the workspace are not read as the user's own") {
-  PlannedWorld world;
-  const Variable path("PATH", "/usr/bin:/bin");
-  world.options.profile = world.scratch.write("project/sub/own.toml", "description = \"x\"\n");
-  CHECK(has(world.refusal(), "is not read: a guest may write in"));
 }
 
 TEST_CASE("a workspace that is reached through a link is named in the plan") {

@@ -26,7 +26,7 @@ std::vector<std::string> format_all(const std::vector<Problem>& problems);
 /// Whether one of the lines holds the words.
 bool has_line(const std::vector<std::string>& lines, std::string_view words);
 
-/// Built-in profiles and the given texts ("name" -> text), looked up by name.
+/// Built-in profiles and the given texts ("name" -> text), looked up by name, and all trusted.
 ProfileSources sources_of(std::map<std::string, std::string> texts);
 
 /// A Debian host with everything on it: 4 CPUs, no KVM, user 1001 "/home/me", Codex 0.169.0 outside /usr.

@@ -48,6 +48,14 @@ TEST_CASE("no prompt is taken for a flag") {
   CHECK(words.back() == "--help");
 }
 
+TEST_CASE("without a model's name Codex takes its own") {
+  std::vector<Problem> problems;
+  const auto root = parse_toml(render_codex_config({.model = "", .workspace_mount = "/w"}), "config.toml", problems);
+  REQUIRE(root);
+  CHECK(root->find("model") == nullptr);
+  CHECK(root->find("model_provider") != nullptr);
+}
+
 TEST_CASE("the configuration is TOML whatever the names are and holds no key") {
   const std::string text = render_codex_config({.model = "a\"\n[evil]\nx = \"",
                                                 .workspace_mount = "/work \"x\"",

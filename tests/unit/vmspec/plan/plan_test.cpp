@@ -79,7 +79,18 @@ TEST_CASE("machine: CPUs are clamped and said and KVM or why not is said") {
   CHECK(fast.spec.accelerator == Accelerator::kvm);
   CHECK_FALSE(has_line(fast.spec.notes, "machine.vcpus"));
   facts.memory_bytes = std::uint64_t{1} << 30;
-  CHECK(has_line(plan(builtin("default"), facts).spec.notes, "machine.memory (4GiB) is more than the host has (1GiB)"));
+  const auto small_host = plan(builtin("default"), facts);
+  CHECK(small_host.lines.empty());
+  CHECK(small_host.spec.memory_bytes == std::uint64_t{768} << 20);
+  CHECK(has_line(small_host.spec.notes, "machine.memory is 768MiB instead of 4GiB: the host has 1GiB."));
+}
+
+TEST_CASE("more memory than the host has is refused to those who ask for it") {
+  Profile profile = builtin("default");
+  std::vector<Problem> problems;
+  apply_override(profile, "machine.memory", "900GiB", "--memory", problems);
+  CHECK(plan(profile).lines == std::vector<std::string>{"--memory: machine.memory: 900GiB is more than this host has "
+                                                        "(16GiB); use 12GiB or less"});
 }
 
 TEST_CASE("a guest has the time to boot that its kind takes") {
@@ -379,7 +390,7 @@ TEST_CASE("engines of later versions are refused each with its key and place") {
     REQUIRE(p.lines.size() == 1);
     CHECK(p.lines[0].starts_with("mine.toml:2:"));
     CHECK(p.problems[0].key == key);
-    CHECK(p.problems[0].code == ExitCode::agentvm_failed);
+    CHECK(p.problems[0].code == ExitCode::usage);
     CHECK(has_line(p.lines, "is not supported by this version of agentvm"));
   }
 }

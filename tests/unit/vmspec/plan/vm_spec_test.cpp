@@ -61,6 +61,33 @@ TEST_CASE("a wrong plan names the field") {
   bad["egress"] = "wide";
   CHECK(error_of(bad) == "spec.egress must be nat, proxy or none (got 'wide')");
   CHECK(error_of(nlohmann::json::array()) == "spec must be an object, but is array");
+  bad = good;
+  bad["agent"]["timeout_ms"] = ~std::uint64_t{0};
+  CHECK(error_of(bad) == "spec.agent.timeout_ms must be a whole number, but is number");
+  bad = good;
+  bad["agent"]["env"]["A"] = nlohmann::json{{"base64", "?"}};
+  CHECK(error_of(bad) == "spec.agent.env.A must be a string, but is object");
+  bad = good;
+  bad["made_later"] = 1;
+  CHECK(error_of(bad).empty());
+}
+
+TEST_CASE("bytes that are no UTF-8 come back as they were") {
+  VmSpec spec = any_spec();
+  spec.agent.argv = {"rm", "f\xff", "\xc3\xa4"};
+  spec.agent.env["NAME"] = "\x80";
+  const std::string text = to_json(spec).dump(2);
+  CHECK(parse_vm_spec(text) == spec);
+  CHECK(text.find("\xc3\xa4") != std::string::npos);
+}
+
+TEST_CASE("a plan is read within limits") {
+  const std::string good = to_json(any_spec()).dump();
+  CHECK(parse_vm_spec(good) == any_spec());
+  CHECK_THROWS_WITH_AS(parse_vm_spec(std::string(1000, '[')), "spec.json is not taken: more than 16 levels deep",
+                       Error);
+  CHECK_THROWS_WITH_AS(parse_vm_spec("{\"name\":\"a\"," + good.substr(1)),
+                       "spec.json is not taken: duplicate key \"name\"", Error);
 }
 
 }  // namespace agentvm::vmspec

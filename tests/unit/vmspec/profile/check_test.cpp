@@ -61,22 +61,14 @@ TEST_CASE("the workspace hides neither the agent's files nor exposed ones") {
   CHECK(parse("workspace.mount = \"/home/agent/app\"\nguest.expose = [\"~/.cargo/bin\"]\n").lines.empty());
 }
 
-TEST_CASE("what a workspace's file reaches outside is known") {
-  const auto parsed = parse(
-      "[model]\nname = \"m\"\nupstream = \"https://evil.example\"\n[mcp.x]\ncommand = [\"sh\"]\n[guest]\nexpose = "
-      "[\"/opt/x\"]\n");
-  CHECK(outward_keys(parsed.profile, "p.toml") ==
-        std::vector<std::string>{"guest.expose", "mcp.x.command", "model.upstream"});
-  CHECK(outward_keys(parsed.profile, "other.toml").empty());
-  CHECK(outward_keys(parse("[guest]\ndevshell = true\n").profile, "p.toml") ==
-        std::vector<std::string>{"guest.devshell"});
-  CHECK(outward_keys(parse("[guest]\ndevshell = false\n").profile, "p.toml").empty());
-  const auto wider = parse("[workspace]\nmode = \"shared\"\n[network]\negress = \"proxy\"\nallow = [\"a.org\"]\n");
-  CHECK(outward_keys(wider.profile, "p.toml") ==
-        std::vector<std::string>{"network.allow", "network.egress", "workspace.mode"});
-  const auto narrower =
-      parse("[workspace]\nmode = \"read-only\"\n[network]\negress = \"none\"\n[machine]\nvcpus = 2\n");
-  CHECK(outward_keys(narrower.profile, "p.toml").empty());
+TEST_CASE("a command begins with a program and servers have a limit") {
+  CHECK(only_problem("[mcp.x]\ncommand = [\"\", \"a\"]\n").find("mcp.x.command: must begin with a program") !=
+        std::string::npos);
+  CHECK(only_problem("agent.kind = \"command\"\nagent.command = [\"\"]\n").find("agent.command: must begin with") !=
+        std::string::npos);
+  std::string many;
+  for (int i = 0; i < 65; ++i) many += "mcp.s" + std::to_string(i) + ".command = []\n";
+  CHECK(only_problem(many).find("mcp.s9: at most 64 servers (got 65)") != std::string::npos);
 }
 
 }  // namespace agentvm::vmspec

@@ -80,7 +80,7 @@ const std::vector<KeyCase>& key_cases() {
        {R"("0")", R"("90s")", R"("10m")", R"("2h")"},
        {"0", R"("90")", R"("-1s")", R"("31d")", R"("soon")"}},
       {"agent.command", {"[]", R"(["make", "test"])"}, {R"("make")", "[1]"}},
-      {"model.name", {R"("gpt-5-codex")"}, {R"("")", "1", R"("a\nb")"}},
+      {"model.name", {R"("gpt-5-codex")", R"("")"}, {"1", R"("a\nb")", R"("a\u009bb")"}},
       {"model.upstream",
        {R"("https://api.openai.com/v1")", R"("http://127.0.0.1:8000/v1")", R"("http://localhost")",
         R"("http://[::1]:9/")", R"("https://h:443")"},
@@ -309,6 +309,50 @@ TEST_CASE("size and depth have limits") {
   CHECK(parse("description = \"" + std::string(1000, '.') + "\"\n").lines.empty());
   CHECK(parse("description = \"\"\"" + std::string(1000, '.') + "\"\"\"\n# " + std::string(1000, '.') + "\n")
             .lines.empty());
+}
+
+TEST_CASE("a name in quotes is one step - never a pattern of ours") {
+  for (const char* text :
+       {"\"mcp.*.command\" = [\"x\"]", "mcp.\"*\".command = [\"x\"]", "\"mcp.*\" = { command = [\"x\"] }",
+        "\"mcp.*\".tools = { allow = [\"x\"] }", "\"mcp.*.tools\".deny = [\"x\"]", "mcp.\"x.command\" = [\"x\"]",
+        "\"machine.vcpus\" = 3", "machine.\"\" = 3", "\"\" = 3", "\"*\" = 3", "machine.\"*\" = 3"}) {
+    CAPTURE(text);
+    const auto parsed = parse(text);
+    CHECK(parsed.lines.size() == 1);
+    CHECK(parsed.profile == Profile());
+  }
+  std::vector<Problem> problems;
+  Profile profile;
+  for (const char* key : {"mcp.*.command", "mcp.*", "*", "mcp..command"}) {
+    apply_override(profile, key, "x", "--set", problems);
+  }
+  CHECK(problems.size() == 4);
+  CHECK(profile == Profile());
+}
+
+TEST_CASE("a port without an address is met halfway") {
+  CHECK(only_problem("network.publish = [\"8080:80\"]")
+            .ends_with("(got the string '8080:80'); did you mean '127.0.0.1:8080:80'?"));
+  CHECK(only_problem("network.publish = [\"8080\"]").ends_with("did you mean '127.0.0.1:8080:8080'?"));
+  CHECK(only_problem("network.publish = [\"x:80\"]").ends_with("(got the string 'x:80')"));
+}
+
+TEST_CASE("no nesting is deep enough to end the program") {
+  std::string dots;
+  for (int i = 0; i < 30; ++i) dots += "a.";
+  std::string levels = "x = ";
+  for (int i = 0; i < 120; ++i) levels += "[\n{ " + dots + "a = ";
+  CHECK_FALSE(parse(levels + "1").lines.empty());
+  for (int i = 0; i < 120; ++i) levels += i == 0 ? "1 }\n]" : " }\n]";
+  CHECK_FALSE(parse(levels).lines.empty());
+  std::string hidden;
+  for (int i = 0; i < 100'000; ++i) hidden += "a.";
+  // Quotes that stand before the three that end a string begin no other.
+  for (const char* before : {"\"\"\"a\"\"\"\"", "\"\"\"a\"\"\"\"\"", "'''a''''", "'''a'''''"}) {
+    CHECK_FALSE(parse("x = [" + std::string(before) + ", { " + hidden + "a = 1 }]").lines.empty());
+  }
+  CHECK_FALSE(parse(hidden + "a = 1").lines.empty());
+  CHECK_FALSE(parse("[" + hidden + "a]").lines.empty());
 }
 
 TEST_CASE("a file of nothing but mistakes is not answered with a longer one") {
