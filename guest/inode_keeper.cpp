@@ -50,6 +50,8 @@ void look_for_ever() noexcept {
     while (true) {
       const std::uint64_t limit = limit_in_force();
       if (limit > 0 && count_inodes() > std::max(limit / 2, kept + limit / 4)) {
+        // Twice: what was used lately only loses its mark the first time.
+        write_drop_caches(dentries_and_inodes);
         write_drop_caches(dentries_and_inodes);
         kept = count_inodes();
       }

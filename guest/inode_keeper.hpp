@@ -10,8 +10,8 @@
 namespace agentvm::guest {
 
 /// From the first call to the end of the program, a thread looks at the number of inodes and drops what nobody uses
-/// when it passes half of the limit. Another call sets another limit; 0: none. Throws std::system_error without
-/// threads.
+/// when it passes half of the limit, and again when it has grown by a quarter since. Another call sets another limit;
+/// 0: none. Throws std::system_error without threads.
 void keep_inodes_below(std::uint64_t limit);
 
 /// Inodes in memory by /proc/sys/fs/inode-nr (proc(5)), all less the free ones; 0 for anything else.
