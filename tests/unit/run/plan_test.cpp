@@ -153,6 +153,38 @@ TEST_CASE("a workspace that is reached through a link is named in the plan") {
   }
 }
 
+TEST_CASE("what was checked is handed on, whatever has its name by then") {
+  PlannedWorld world;
+  const Variable path("PATH", "/usr/bin:/bin");
+  for (const char* name : {"project", "tools", "reports"}) world.scratch.write(std::string(name) + "/mark", name);
+  world.options.overrides = {{"--expose", "guest.expose", {world.scratch / "tools"}}};
+  world.options.report_file = world.scratch / "reports/report.json";
+  const RunPlan plan(world.options, world.context);
+  for (const char* name : {"project", "tools", "reports"}) {
+    REQUIRE(rename((world.scratch / name).c_str(), (world.scratch / "was-" + name).c_str()) == 0);
+    world.scratch.write(std::string(name) + "/mark", "another");
+  }
+  vmspec::VmSpec spec;
+  try {
+    spec = plan.for_name("app");
+  } catch (const Error& error) {
+    MESSAGE("skipped: " << error.what());
+    return;
+  }
+  const commands::RunDirectories directories = plan.directories(spec);
+  REQUIRE(directories.shares.size() == spec.shares.size());
+  int found = 0;
+  for (std::size_t i = 0; i < spec.shares.size(); ++i) {
+    for (const char* name : {"project", "tools"}) {
+      if (spec.shares[i].source != world.scratch / name) continue;
+      ++found;
+      CHECK(read_file(directories.shares[i].through() + "/mark") == name);
+    }
+  }
+  CHECK(found == 2);
+  CHECK(read_file(directories.report.through() + "/mark") == "reports");
+}
+
 TEST_CASE("what is missing on the host is said together, and nothing was made") {
   PlannedWorld world;
   const Variable qemu("AGENTVM_QEMU", "/nonexistent/qemu");
