@@ -290,7 +290,7 @@ ChildProcess spawn(const SpawnOptions& options) {
         ExitCode::not_found);
   }
   if (const auto place = forbidden_place(*program)) {
-    throw Error(*program + " is not started: a guest may write in " + *place, {}, ExitCode::cannot_start);
+    throw Error(not_started(*program, *place), "Keep programs outside of every workspace.", ExitCode::cannot_start);
   }
   std::vector<std::string> argv_strings{options.program};
   argv_strings.insert(argv_strings.end(), options.args.begin(), options.args.end());

@@ -49,6 +49,15 @@ std::optional<std::string> forbidden_place(const std::string& program) {
   return std::nullopt;
 }
 
+std::string not_started(const std::string& program, const std::string& place) {
+  const std::string own = program.substr(0, program.rfind('/'));
+  if (lies_within(program, place)) return program + " is not started, because a guest may write in " + place;
+  if (lies_within(place, own)) {
+    return program + " is not started, because a guest may write in " + place + ", which lies beside it";
+  }
+  return program + " is not started, because a link leads from it to " + place + ", where a guest may write";
+}
+
 std::optional<std::string> place_of_others(const std::string& path) {
   if (forbidden().empty()) return std::nullopt;
   const auto found = look_up(path);

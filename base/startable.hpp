@@ -20,6 +20,9 @@ void never_start_from(const std::vector<std::string>& directories);
 /// such file. What counts is where the path leads, and where each link on the way lies.
 std::optional<std::string> forbidden_place(const std::string& program);
 
+/// The sentence about it, without a full stop: "/W/bin/tool is not started, because a guest may write in /W".
+std::string not_started(const std::string& program, const std::string& place);
+
 /// The one of those directories in which a file lies, or a link on the way to it: for what is read as the user's own
 /// configuration. nullopt: none, or there is no such file.
 std::optional<std::string> place_of_others(const std::string& path);

@@ -107,9 +107,7 @@ std::optional<std::string> find_forbidden_tool(const std::string& name) {
   }
   for (const std::string& path : candidates) {
     if (!path.starts_with('/') || !startable(path)) continue;
-    if (const auto place = forbidden_place(path)) {
-      return path + " is not started, because a guest may write in " + *place;
-    }
+    if (const auto place = forbidden_place(path)) return not_started(path, *place);
   }
   return std::nullopt;
 }

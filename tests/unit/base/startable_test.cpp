@@ -33,6 +33,9 @@ TEST_CASE("nothing in - above or through a directory that guests write is starte
   CHECK_FALSE(forbidden_place(alike));
   CHECK_FALSE(forbidden_place(scratch / "links/good"));
   CHECK_FALSE(forbidden_place(scratch / "nothing"));
+  CHECK(not_started(inside, place) == inside + " is not started, because a guest may write in " + place);
+  CHECK(not_started(above, place).ends_with("which lies beside it"));
+  CHECK(not_started(scratch / "links/into", place).ends_with(place + ", where a guest may write"));
   CHECK(place_of_others(inside) == place);
   CHECK_FALSE(place_of_others(above));  // may be read, as the user's own file
 

@@ -155,19 +155,27 @@ TEST_CASE("a program that was named and lies in the workspace is refused with th
   }
 }
 
-TEST_CASE("a workspace that is reached through a link is named in the plan") {
+TEST_CASE("what was checked is handed on - whatever has its name by then") {
   PlannedWorld world;
   const Variable path("PATH", "/usr/bin:/bin");
-  REQUIRE(symlink("project", (world.scratch / "link").c_str()) == 0);
-  world.options.workspace = world.scratch / "link";
-  try {
-    const vmspec::VmSpec spec = RunPlan(world.options, world.context).for_name("app");
-    CHECK(spec.workspace == world.scratch / "project");
-    CHECK(spec.notes.back() ==
-          world.scratch / "link leads through a link: the workspace is " + world.scratch / "project.");
-  } catch (const Error& error) {
-    MESSAGE("skipped: " << error.what());
+  for (const char* name : {"project", "tools", "reports"}) world.scratch.write(std::string(name) + "/mark", name);
+  world.options.overrides = {{"--expose", "guest.expose", {world.scratch / "tools"}}};
+  world.options.report_file = world.scratch / "reports/report.json";
+  const RunPlan plan(world.options, world.context);
+  for (const char* name : {"project", "tools", "reports"}) {
+    REQUIRE(rename((world.scratch / name).c_str(), (world.scratch / "was-" + name).c_str()) == 0);
+    world.scratch.write(std::string(name) + "/mark", "another");
   }
+  vmspec::VmSpec spec;
+  spec.shares = {{.tag = "usr", .source = "/usr", .mount_point = "/usr"},
+                 {.tag = vmspec::workspace_tag, .source = world.scratch / "project", .mount_point = "/workspace"},
+                 {.tag = "expose2", .source = world.scratch / "tools", .mount_point = "/tools"}};
+  const commands::RunDirectories directories = plan.directories(spec);
+  REQUIRE(directories.shares.size() == 3);
+  CHECK(directories.shares[0].path() == "/usr");
+  CHECK(read_file(directories.shares[1].through() + "/mark") == "project");
+  CHECK(read_file(directories.shares[2].through() + "/mark") == "tools");
+  CHECK(read_file(directories.report.through() + "/mark") == "reports");
 }
 
 TEST_CASE("what is missing on the host is said together and nothing was made") {
