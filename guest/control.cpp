@@ -79,10 +79,11 @@ int status_of(const Error& error) {
   return 503;
 }
 
-/// "/processes/N/VERB", taken apart.
+/// "/processes/N/VERB" or "/processes/N/VERB?from=OFFSET", taken apart; the verb of "/processes/N" is empty.
 struct ProcessPath {
   std::uint32_t id;
   std::string_view verb;
+  std::optional<std::uint64_t> from;
 };
 
 std::optional<ProcessPath> parse_process_path(std::string_view path) {
@@ -93,8 +94,19 @@ std::optional<ProcessPath> parse_process_path(std::string_view path) {
   const auto [end, error] = std::from_chars(path.data(), path.data() + path.size(), result.id);
   if (error != std::errc{}) return std::nullopt;
   path.remove_prefix(static_cast<std::size_t>(end - path.data()));
+  if (path.empty()) return result;
   if (!path.starts_with('/')) return std::nullopt;
   result.verb = path.substr(1);
+  constexpr std::string_view query = "?from=";
+  const std::size_t found = result.verb.find(query);
+  if (found != std::string_view::npos) {
+    const std::string_view number = result.verb.substr(found + query.size());
+    std::uint64_t from = 0;
+    const auto [stop, failed] = std::from_chars(number.data(), number.data() + number.size(), from);
+    if (failed != std::errc{} || stop != number.data() + number.size()) return std::nullopt;
+    result.from = from;
+    result.verb = result.verb.substr(0, found);
+  }
   return result;
 }
 
@@ -108,26 +120,16 @@ std::uint16_t parse_connect_path(std::string_view path) {
   return error == std::errc{} && end == path.data() + path.size() ? port : std::uint16_t{0};
 }
 
-// GCC 12 does not compile braced lists inside coroutines, so what needs them stands here.
+// GCC 12 does not compile braced lists inside coroutines.
 
 std::string health() {
   return json{{"uptime_ms", uptime_ms()}}.dump();
 }
 
-link::Fields started_fields(const Process& process) {
-  return {{"process-id", std::to_string(process.id)}};
-}
-
-link::Fields trailers_of(const ExitStatus& status) {
-  link::Fields trailers{{"exit-code", std::to_string(status.shell_code())}};
-  if (status.signal != 0) trailers.emplace_back("term-signal", std::to_string(status.signal));
-  return trailers;
-}
-
 class Control : public std::enable_shared_from_this<Control> {
  public:
-  Control(std::shared_ptr<ProcessTable> processes, ControlActions actions)
-      : processes_(std::move(processes)), actions_(std::move(actions)) {}
+  Control(std::shared_ptr<ProcessTable> processes, ControlActions actions, std::shared_ptr<HostLink> link)
+      : processes_(std::move(processes)), actions_(std::move(actions)), link_(std::move(link)) {}
 
   asio::awaitable<void> handle(StreamPtr stream) {
     const auto keep = shared_from_this();
@@ -151,6 +153,8 @@ class Control : public std::enable_shared_from_this<Control> {
     } else if (post && path == "/shutdown") {
       co_await answer(stream, 200, {});
       actions_.shutdown();
+    } else if (post && path == "/links/drop" && actions_.drop) {
+      co_await drop(stream);
     } else if (!post && path == "/health") {
       co_await answer(stream, 200, health());
     } else if (const std::uint16_t port = parse_connect_path(path); post && port != 0) {
@@ -158,19 +162,24 @@ class Control : public std::enable_shared_from_this<Control> {
     } else if (const auto parts = parse_process_path(path)) {
       const ProcessPtr process = processes_->find(parts->id);
       if (!process) throw Refusal(404, "there is no process " + std::to_string(parts->id));
-      co_await route_process(stream, process, parts->verb, post);
+      co_await route_process(stream, process, *parts, post);
     } else {
       throw Refusal(404, std::string(stream->method()) + " " + std::string(path) + " is not something a guest does");
     }
   }
 
-  asio::awaitable<void> route_process(StreamPtr stream, ProcessPtr process, std::string_view verb, bool post) {
-    if (post && verb == "stdin") {
+  asio::awaitable<void> route_process(StreamPtr stream, ProcessPtr process, ProcessPath path, bool post) {
+    const std::string_view verb = path.verb;
+    if (!post && verb.empty()) {
+      co_await answer(stream, 200, to_json(process->state()).dump());
+    } else if (post && verb == "attach") {
+      co_await attach(stream, process);
+    } else if (post && verb == "stdin") {
       co_await stdin_of(stream, process);
     } else if (!post && verb == "stdout") {
-      co_await output_of(stream, process, process->out);
+      co_await output_of(stream, process, process->out, path.from);
     } else if (!post && verb == "stderr") {
-      co_await output_of(stream, process, process->err);
+      co_await output_of(stream, process, process->err, path.from);
     } else if (post && verb == "resize") {
       co_await resize(stream, process);
     } else if (post && verb == "signal") {
@@ -208,37 +217,69 @@ class Control : public std::enable_shared_from_this<Control> {
     } catch (const Error& error) {
       throw Refusal(400, error.what());
     }
+    if (link_->dropping()) throw Refusal(503, "the host is dropping its links");
     ProcessPtr process;
     try {
       process = co_await processes_->start(std::move(spec));
     } catch (const Error& error) {
       throw Refusal(status_of(error), error.what());
     }
-    stream->respond(200, started_fields(*process));
-    co_await (process->wait_exited() || stream->closed());
-    if (!process->exited()) {
+    if (stream->broken()) {
+      // Nobody will ever hear of it.
+      process->end.given_up = true;
       co_await process->kill();
       co_return;
     }
-    stream->finish(trailers_of(*process->status));
+    co_await send_end(process, stream, link_);
   }
 
-  static asio::awaitable<void> stdin_of(StreamPtr stream, ProcessPtr process) {
-    if (!process->input) {
-      throw Refusal(409, "process " + std::to_string(process->id) + " has no stdin, or it is being written already");
+  /// Waits until what holds a stream of the process is gone with its link; one whose link stands is in the way.
+  template <typename Held>
+  static asio::awaitable<void> wait_free(ProcessPtr process, const Held& held, std::string sentence) {
+    while (held.stream) {
+      if (!held.link->lost()) throw Refusal(409, sentence);
+      co_await process->changed.wait();
     }
-    co_await feed_input(process, stream);
   }
 
-  static asio::awaitable<void> output_of(StreamPtr stream, ProcessPtr process, Process::Output& output) {
-    if (!output.source) {
-      if (output.claimed)
-        throw Refusal(409, "this output of process " + std::to_string(process->id) + " is being read");
-      output.claimed = true;
-      co_await answer(stream, 200, {});  // a PTY's stderr, or nobody asked in time
-      co_return;
+  asio::awaitable<void> attach(StreamPtr stream, ProcessPtr process) {
+    auto free =
+        wait_free(process, process->end, "the end of process " + std::to_string(process->id) + " is waited for");
+    co_await std::move(free);
+    co_await send_end(process, stream, link_);
+  }
+
+  asio::awaitable<void> stdin_of(StreamPtr stream, ProcessPtr process) {
+    const std::string taken =
+        "process " + std::to_string(process->id) + " has no stdin, or it is being written already";
+    auto free = wait_free(process, process->input, taken);
+    co_await std::move(free);
+    if (!process->input.sink) throw Refusal(409, taken);
+    co_await feed_input(process, stream, link_);
+  }
+
+  asio::awaitable<void> output_of(StreamPtr stream, ProcessPtr process, Process::Output& output,
+                                  std::optional<std::uint64_t> from) {
+    const std::string taken = "this output of process " + std::to_string(process->id) + " is being read";
+    if (!from && output.claimed) throw Refusal(409, taken);
+    auto free = wait_free(process, output, taken);
+    co_await std::move(free);
+    const StreamRange range = output.range();
+    const std::uint64_t offset = from.value_or(range.from);
+    if (offset < range.from || offset > range.to) {
+      throw Refusal(416, "offset " + std::to_string(offset) + " is not between " + std::to_string(range.from) +
+                             " and " + std::to_string(range.to));
     }
-    co_await send_output(process, output, stream);
+    co_await send_output(process, output, stream, link_, offset);
+  }
+
+  /// What is under way is answered first, so that the host knows every process by its number.
+  asio::awaitable<void> drop(StreamPtr stream) {
+    link_->begin_drop();
+    co_await processes_->starts_settled();
+    co_await answer(stream, 200, {});
+    co_await stream->closed();
+    actions_.drop();
   }
 
   static asio::awaitable<void> resize(StreamPtr stream, ProcessPtr process) {
@@ -252,12 +293,15 @@ class Control : public std::enable_shared_from_this<Control> {
 
   std::shared_ptr<ProcessTable> processes_;
   ControlActions actions_;
+  std::shared_ptr<HostLink> link_;
 };
 
 }  // namespace
 
-link::Handler control_handler(std::shared_ptr<ProcessTable> processes, ControlActions actions) {
-  const auto control = std::make_shared<Control>(std::move(processes), std::move(actions));
+link::Handler control_handler(std::shared_ptr<ProcessTable> processes, ControlActions actions,
+                              std::shared_ptr<HostLink> link) {
+  processes->set_link(link);
+  const auto control = std::make_shared<Control>(std::move(processes), std::move(actions), std::move(link));
   return [control](StreamPtr stream) { return control->handle(std::move(stream)); };
 }
 

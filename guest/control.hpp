@@ -1,4 +1,4 @@
-// control.hpp - what the host may ask of the guest over the control link (protocol.hpp).
+// control.hpp - what the host may ask of the guest over the control link (base/wire/guest.hpp).
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -7,6 +7,7 @@
 
 #include "base/link/link.hpp"
 #include "base/wire/guest.hpp"
+#include "guest/host_link.hpp"
 #include "guest/processes.hpp"
 
 namespace agentvm::guest {
@@ -19,9 +20,13 @@ inline constexpr std::uint32_t max_control_streams = 4 * max_processes + max_pub
 struct ControlActions {
   std::function<SetupReply(const GuestSetup&)> setup;  ///< may throw Error
   std::function<void()> shutdown;                      ///< returns at once
+  /// Ends both links, which the host will make anew; returns at once. Empty: links cannot be made anew here.
+  std::function<void()> drop = {};
 };
 
-/// Answers the streams of the control link.
-link::Handler control_handler(std::shared_ptr<ProcessTable> processes, ControlActions actions);
+/// Answers the streams of one control link: `link` is told of its session by the caller, and has to be another one for
+/// the next.
+link::Handler control_handler(std::shared_ptr<ProcessTable> processes, ControlActions actions,
+                              std::shared_ptr<HostLink> link);
 
 }  // namespace agentvm::guest

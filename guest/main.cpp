@@ -50,9 +50,11 @@ void live(std::int64_t started_ms) {
   build_root(new_root, options.disk_bytes);
   switch_root(new_root);
   configure_kernel();
-  Links links = open_links(options.transport, events, links_deadline);
+  auto source = link_source(options.transport, events, links_deadline);
+  Links links = first_links(*source, links_deadline);
   const std::int64_t links_open_ms = uptime_ms();
   const std::string why = run_daemon({.links = std::move(links),
+                                      .source = std::move(source),
                                       .timings = {.init_started_ms = started_ms, .links_open_ms = links_open_ms},
                                       .init = true,
                                       .drivers = std::move(drivers)});
@@ -80,10 +82,12 @@ int serve(const std::vector<std::string_view>& args) {
   if (!transport || args.size() > 1) throw Error("serve takes virtio-serial or vsock", {}, ExitCode::usage);
   make_directories("/run/agentvm", 0755);
   const UeventSocket events;
-  Links links = open_links(*transport, events, links_deadline);
+  auto source = link_source(*transport, events, links_deadline);
+  Links links = first_links(*source, links_deadline);
   const std::int64_t links_open_ms = uptime_ms();
-  say(run_daemon(
-      {.links = std::move(links), .timings = {.init_started_ms = started_ms, .links_open_ms = links_open_ms}}));
+  say(run_daemon({.links = std::move(links),
+                  .source = std::move(source),
+                  .timings = {.init_started_ms = started_ms, .links_open_ms = links_open_ms}}));
   return 0;
 }
 

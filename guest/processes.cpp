@@ -13,9 +13,11 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
+#include <exception>
 #include <string>
 #include <utility>
 
+#include "base/async/race.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "guest/child.hpp"
@@ -71,8 +73,42 @@ asio::awaitable<void> Process::wait_exited() {
   while (!exited()) co_await changed.wait();
 }
 
-asio::awaitable<void> Process::wait_sent() {
-  while (!out.ended || !err.ended) co_await changed.wait();
+std::string Process::Output::slice(std::uint64_t offset, std::size_t most) const {
+  return kept.substr(static_cast<std::size_t>(offset - kept_from), most);
+}
+
+void Process::Output::forget(std::uint64_t sent) {
+  // In steps, for each one moves what stays.
+  constexpr std::size_t step = 64 * 1024;
+  if (sent < kept_from + replay_bytes + step) return;
+  const std::uint64_t from = sent - replay_bytes;
+  kept.erase(0, static_cast<std::size_t>(from - kept_from));
+  kept_from = from;
+}
+
+void Process::Output::give_up() noexcept {
+  given_up = true;
+  source.reset();
+  kept_from = end();
+  std::string().swap(kept);
+}
+
+ProcessState Process::state() const noexcept {
+  ProcessState state;
+  state.ended = exited();
+  if (status) state.exit_code = status->shell_code();
+  if (status) state.term_signal = status->signal;
+  state.stdin_taken = input.taken;
+  state.out = out.range();
+  state.err = err.range();
+  return state;
+}
+
+void Process::give_up_waiting() noexcept {
+  for (Output* output : {&out, &err}) {
+    if (output->waiting()) output->give_up();
+  }
+  if (end.waiting()) end.given_up = true;
 }
 
 void Process::signal(int number) const noexcept {
@@ -93,6 +129,22 @@ asio::awaitable<void> Process::kill() {
 
 asio::awaitable<ProcessPtr> ProcessTable::start(ProcessSpec spec) {
   const auto keep = shared_from_this();
+  ++starting_;
+  ProcessPtr process;
+  std::exception_ptr failure;
+  try {
+    auto started = start_counted(std::move(spec));
+    process = co_await std::move(started);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  --starting_;
+  link_changed_.notify();
+  if (failure) std::rethrow_exception(failure);
+  co_return process;
+}
+
+asio::awaitable<ProcessPtr> ProcessTable::start_counted(ProcessSpec spec) {
   if (refusing_) throw Error("the guest is shutting down");
   if (running_.size() >= max_processes || by_id_.size() >= 4 * max_processes) {
     throw Error("the guest runs " + std::to_string(max_processes) + " processes for the host already");
@@ -116,12 +168,13 @@ asio::awaitable<ProcessPtr> ProcessTable::start(ProcessSpec spec) {
 
   if (spec.pty) {
     process->terminal = std::move(child.terminal);
-    process->input.emplace(executor_, duplicate(process->terminal).release());
-    process->out = {Process::Descriptor(executor_, duplicate(process->terminal).release()), false, false};
+    process->input.sink.emplace(executor_, duplicate(process->terminal).release());
+    process->out.source.emplace(executor_, duplicate(process->terminal).release());
+    process->err.given_up = true;
   } else {
-    if (child.input) process->input.emplace(executor_, child.input.release());
-    process->out = {Process::Descriptor(executor_, child.output.release()), false, false};
-    process->err = {Process::Descriptor(executor_, child.errors.release()), false, false};
+    if (child.input) process->input.sink.emplace(executor_, child.input.release());
+    process->out.source.emplace(executor_, child.output.release());
+    process->err.source.emplace(executor_, child.errors.release());
   }
   by_id_[process->id] = process;
   asio::co_spawn(executor_, retire(process), asio::detached);
@@ -131,15 +184,48 @@ asio::awaitable<ProcessPtr> ProcessTable::start(ProcessSpec spec) {
 asio::awaitable<void> ProcessTable::retire(ProcessPtr process) {
   const auto keep = shared_from_this();
   co_await process->wait_exited();
-  // The host may ask for the output of a short process only after it has ended.
-  co_await (process->wait_sent() || sleep_for(output_linger));
-  for (Process::Output* output : {&process->out, &process->err}) {
-    if (output->claimed) continue;
-    output->source.reset();
-    output->ended = true;
+  for (;;) {
+    auto settled = wait_settled(process);
+    co_await std::move(settled);
+    if (!process->out.sent_on && !process->err.sent_on && !process->end.sent_on) break;
+    const auto link = link_;
+    if (!link) break;
+    auto delivered = link->delivered();
+    if (co_await std::move(delivered)) break;
+    if (process->settled()) break;  // what was not given up waits for the next link
   }
-  co_await process->wait_sent();
   by_id_.erase(process->id);
+}
+
+/// The host may ask for what a short process said, and for its end, only after it has ended.
+asio::awaitable<void> ProcessTable::wait_settled(ProcessPtr process) {
+  using Clock = std::chrono::steady_clock;
+  Clock::duration left = output_linger;
+  while (!process->settled()) {
+    // Without a link nobody can ask, so that time does not count.
+    const bool counts = process->waiting() && linked();
+    if (counts && left <= Clock::duration::zero()) {
+      process->give_up_waiting();
+      continue;
+    }
+    const auto since = Clock::now();
+    auto changed = process->changed.wait();
+    auto relinked = link_changed_.wait();
+    auto limit = sleep_for(counts ? std::chrono::ceil<std::chrono::milliseconds>(left) : std::chrono::hours(24));
+    auto first = race(std::move(changed), std::move(relinked), std::move(limit));
+    co_await std::move(first);
+    if (counts) left -= Clock::now() - since;
+  }
+}
+
+void ProcessTable::set_link(std::shared_ptr<HostLink> link) {
+  link_ = std::move(link);
+  link_changed_.notify();
+}
+
+asio::awaitable<void> ProcessTable::starts_settled() {
+  const auto keep = shared_from_this();
+  while (starting_ > 0) co_await link_changed_.wait();
 }
 
 ProcessPtr ProcessTable::find(std::uint32_t id) const noexcept {

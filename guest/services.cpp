@@ -130,6 +130,16 @@ asio::awaitable<void> Services::count(Connection connection, UniqueFd fd) {
   --connections_;
 }
 
+void Services::set_link(link::SessionPtr link) {
+  link_ = std::move(link);
+  linked_.notify();
+}
+
+asio::awaitable<StreamPtr> Services::open(std::string path) {
+  while (!link_ || !link_->open_for_streams()) co_await linked_.wait();
+  co_return link_->open("POST", std::move(path));
+}
+
 asio::awaitable<void> Services::named_connection(UniqueFd fd) {
   link::RelaySocket socket(executor_, std::move(fd));
   auto first = co_await (read_greeting(socket.in) || sleep_for(service_name_deadline));
@@ -143,7 +153,8 @@ asio::awaitable<void> Services::named_connection(UniqueFd fd) {
     co_await link::send_to_socket(socket.out, "error this VM has no service named " + one_line(name) + "\n");
     co_return;
   }
-  const StreamPtr stream = link_->open("POST", "/" + name);
+  auto opened = open("/" + name);
+  const StreamPtr stream = co_await std::move(opened);
   const auto fields = co_await stream->response();
   if (link::field(fields, ":status") != "200") {
     const std::string reason = co_await stream->read_all(max_refusal_bytes);
@@ -159,7 +170,8 @@ asio::awaitable<void> Services::model_connection(UniqueFd fd) {
   const int on = 1;
   setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   link::RelaySocket socket(executor_, std::move(fd));
-  const StreamPtr stream = link_->open("POST", "/model");
+  auto opened = open("/model");
+  const StreamPtr stream = co_await std::move(opened);
   co_await (receive_model(*stream, socket.out) && (link::send_while_wanted(socket.in, *stream) || stream->closed()));
 }
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base/async/event.hpp"
 #include "base/link/link.hpp"
 #include "base/unique_fd.hpp"
 
@@ -22,11 +23,15 @@ inline constexpr std::size_t max_service_connections = 64;
 inline constexpr std::chrono::seconds service_name_deadline{5};
 
 /// Joins connections of the guest's programs to streams of the service link. Bytes pass untouched; half-close passes
-/// both ways; a slow reader slows its writer.
+/// both ways; a slow reader slows its writer. A connection ends with its link; one that comes while there is none waits
+/// for the next.
 class Services : public std::enable_shared_from_this<Services> {
  public:
-  Services(boost::asio::any_io_executor executor, link::SessionPtr link)
-      : executor_(std::move(executor)), link_(std::move(link)) {}
+  explicit Services(boost::asio::any_io_executor executor, link::SessionPtr link = {})
+      : executor_(executor), link_(std::move(link)), linked_(executor) {}
+
+  /// The link of the connections from now on.
+  void set_link(link::SessionPtr link);
 
   /// Replaces the names that may be asked for; the host checks again.
   void allow(const std::vector<std::string>& names) { allowed_ = {names.begin(), names.end()}; }
@@ -39,12 +44,14 @@ class Services : public std::enable_shared_from_this<Services> {
   using Descriptor = boost::asio::posix::stream_descriptor;
   using Connection = boost::asio::awaitable<void> (Services::*)(UniqueFd);
   boost::asio::awaitable<void> accept_loop(UniqueFd listener, Connection connection);
+  boost::asio::awaitable<link::StreamPtr> open(std::string path);
   boost::asio::awaitable<void> count(Connection connection, UniqueFd fd);
   boost::asio::awaitable<void> named_connection(UniqueFd fd);
   boost::asio::awaitable<void> model_connection(UniqueFd fd);
 
   boost::asio::any_io_executor executor_;
   link::SessionPtr link_;
+  AsyncEvent linked_;
   std::set<std::string, std::less<>> allowed_;
   std::size_t connections_ = 0;
   std::set<std::uint16_t> ports_;

@@ -286,7 +286,8 @@ json to_json(const ReadyReport& value) {
   return {{"init_started_ms", value.init_started_ms},
           {"links_open_ms", value.links_open_ms},
           {"ready_ms", value.ready_ms},
-          {"kernel", value.kernel}};
+          {"kernel", value.kernel},
+          {"resumed", value.resumed}};
 }
 
 ReadyReport ready_report_from_json(const json& value) {
@@ -298,6 +299,7 @@ ReadyReport ready_report_from_json(const json& value) {
   report.ready_ms = reader.integer("ready_ms", 0, max_time, 0);
   report.kernel = reader.text("kernel", "a string");
   if (report.kernel.size() > longest_kernel) reader.refuse("kernel", "at most 256 bytes");
+  report.resumed = reader.boolean("resumed");
   return report;
 }
 
@@ -308,6 +310,33 @@ json to_json(const SetupReply& value) {
 SetupReply setup_reply_from_json(const json& value) {
   const Reader reader("setup reply", value);
   return {reader.integer("took_ms", 0, max_time, 0), reader.integer("done_ms", 0, max_time, 0)};
+}
+
+json to_json(const ProcessState& value) {
+  const auto range = [](const StreamRange& bytes) { return json{{"from", bytes.from}, {"to", bytes.to}}; };
+  return {{"ended", value.ended},
+          {"exit_code", value.exit_code},
+          {"term_signal", value.term_signal},
+          {"stdin_taken", value.stdin_taken},
+          {"stdout", range(value.out)},
+          {"stderr", range(value.err)}};
+}
+
+ProcessState process_state_from_json(const json& value) {
+  const Reader reader("process state", value);
+  const auto range = [&](const char* field) {
+    const Reader bytes(std::string("process state, ") + field, reader.required(field, "an object"));
+    return StreamRange{static_cast<std::uint64_t>(bytes.integer("from", 0, max_time, 0)),
+                       static_cast<std::uint64_t>(bytes.integer("to", 0, max_time, 0))};
+  };
+  ProcessState state;
+  state.ended = reader.boolean("ended");
+  state.exit_code = static_cast<int>(reader.integer("exit_code", 0, 255, 0));
+  state.term_signal = static_cast<int>(reader.integer("term_signal", 0, 64, 0));
+  state.stdin_taken = static_cast<std::uint64_t>(reader.integer("stdin_taken", 0, max_time, 0));
+  state.out = range("stdout");
+  state.err = range("stderr");
+  return state;
 }
 
 }  // namespace agentvm::guest

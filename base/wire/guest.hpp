@@ -1,37 +1,54 @@
 // guest.hpp - what the two worlds say to each other: paths, documents and limits of the two links.
+// clang-format off
 //
 // Control link: the host is the HTTP/2 client, agentvm-guest answers.
-//   POST /setup                   GuestSetup as JSON; 200 with SetupReply, or 500 with a sentence. May be repeated:
-//   mounts
+//   POST /setup                   GuestSetup as JSON; 200 with SetupReply, or 500 with a sentence. May be repeated: mounts
 //                                 already made stay, the list of services is replaced
-//   POST /processes               ProcessSpec as JSON; 200 with field process-id when started (the stream stays open;
-//   its
-//                                 trailers carry exit-code, and term-signal if killed), 404 not found, 403 not
-//                                 startable
+//   POST /processes               ProcessSpec as JSON; 200 with field process-id when started (the stream stays open; its
+//                                 trailers carry exit-code, and term-signal if killed), 404 not found, 403 not startable
+//   POST /processes/N/attach      takes the place of that stream once it was lost with its link: answered the same way
+//   GET  /processes/N             ProcessState as JSON
 //   POST /processes/N/stdin       the body is stdin; END_STREAM closes it (a PTY gets EOF, ^D); answered 200 at the end
-//   GET  /processes/N/stdout      the body is stdout (a PTY's output), until EOF
+//   GET  /processes/N/stdout      the body is stdout (a PTY's output), until EOF; ?from=OFFSET goes on after a lost link
 //   GET  /processes/N/stderr      likewise; empty for a PTY
 //   POST /processes/N/resize      {"rows":R,"columns":C}
 //   POST /processes/N/signal      {"signal":N}: to the foreground process group of a PTY, else to the process group
 //   POST /connect/PORT            one connection to 127.0.0.1:PORT of the guest, raw both ways, half-close too;
 //                                 502 when nobody listens there
+//   POST /links/drop              the host is about to drop both links and will make them anew; 200 when no start of a
+//                                 process is under way, then the guest ends both sessions
 //   POST /shutdown                sync, then power off; 200 comes first
 //   GET  /health                  {"uptime_ms":N}
-// A wrong document is answered 400, a number nobody has 404, a second reader of the same stream 409, too much of
-// anything 503; the body is always one sentence.
+// A wrong document is answered 400, a number nobody has 404, a second reader of the same stream 409, an offset that is
+// not kept 416, too much of anything 503; the body is always one sentence.
 // A process's output waits in its pipe until it is read; a process whose POST stream is reset is killed with its group.
 // The trailers come as soon as the process itself has ended. Its output streams end when the pipe does, or, when
 // children it left behind still hold the pipe, once nothing has come for 100 ms. Output nobody asks for is dropped 10 s
 // after the end.
 //
+// A lost link takes its streams with it, never a process. After POST /links/drop the guest waits for new links as long
+// as it takes; after a loss that nobody announced for 5 s, then it powers off. While there is no link, output waits in
+// its pipe and stdin stays open. Offsets count a stream's bytes from the start of the process:
+//   output  The guest keeps the last `replay_bytes` that it has sent. A reader that has received OFFSET bytes goes on
+//           with ?from=OFFSET. That is enough for readers with a window of at most 128 KiB: more cannot be under way.
+//   stdin   ProcessState::stdin_taken counts what the process will get. Whoever writes keeps the last `replay_bytes`,
+//           and sends what lies behind that count on the new stream.
+//   end     The exit code of POST /processes/N/attach. An ended process is forgotten only when the host's session has
+//           received its outputs and its end, or 10 s of a standing link later.
+//
 // Service link: the guest is the client, the supervisor answers what the profile allows.
-//   POST /ready                   ReadyReport as JSON, once, first
-// The connections below are answered 200 before their first byte, or refused with another status and a sentence.
+//   POST /ready                   ReadyReport as JSON, first on each link; "resumed" on every link but the first
+// The connections below are answered 200 before their first byte, or refused with another status and a sentence. They end
+// with their link; the guest's programs may open new ones meanwhile, which wait for the next link.
 //   POST /mcp/NAME                raw MCP lines both ways; half-close passes through
 //   POST /model                   one raw HTTP/1.1 connection to the model gateway
 //
 // Inside the guest: /run/agentvm/services.sock takes "NAME\n" (as "mcp/nixos\n"), answers "ok\n" or "error TEXT\n",
 // and is that stream from then on; `agentvm-guest bridge NAME` joins it to stdin and stdout.
+//
+// How the links come: link_opening.hpp for virtio-serial. With vsock the guest connects to the service port at its boot,
+// and the host then to the control port; later the host comes first, and the guest connects when it did.
+// clang-format on
 #pragma once
 
 #include <cstdint>
@@ -123,7 +140,8 @@ struct ReadyReport {
   std::int64_t init_started_ms = 0;  ///< agentvm-guest's main
   std::int64_t links_open_ms = 0;
   std::int64_t ready_ms = 0;
-  std::string kernel;  ///< uname -r
+  std::string kernel;    ///< uname -r
+  bool resumed = false;  ///< the links were made anew, and what ran goes on
   bool operator==(const ReadyReport&) const = default;
 };
 
@@ -134,6 +152,27 @@ struct SetupReply {
   bool operator==(const SetupReply&) const = default;
 };
 
+/// Bytes of one output, or of stdin, from its first: how many went by, and from where they can be had again.
+struct StreamRange {
+  std::uint64_t from = 0;
+  std::uint64_t to = 0;
+  bool operator==(const StreamRange&) const = default;
+};
+
+/// What GET /processes/N answers.
+struct ProcessState {
+  bool ended = false;
+  int exit_code = 0;              ///< once it has ended; as a shell reports it
+  int term_signal = 0;            ///< 0: it was not killed
+  std::uint64_t stdin_taken = 0;  ///< bytes that the process has got or will get
+  StreamRange out, err;           ///< what ?from= may name
+  bool operator==(const ProcessState&) const = default;
+};
+
+/// What of each output the guest keeps after it was sent: the most that can be under way (the sender's buffer, the
+/// chunk that overfills it, and the reader's window).
+inline constexpr std::size_t replay_bytes = std::size_t{320} * 1024;
+
 /// Largest JSON document either side accepts, bytes.
 inline constexpr std::size_t max_document = std::size_t{16} << 20;
 
@@ -143,9 +182,11 @@ nlohmann::json to_json(const GuestSetup& value);
 nlohmann::json to_json(const ProcessSpec& value);
 nlohmann::json to_json(const ReadyReport& value);
 nlohmann::json to_json(const SetupReply& value);
+nlohmann::json to_json(const ProcessState& value);
 GuestSetup guest_setup_from_json(const nlohmann::json& json);
 ProcessSpec process_spec_from_json(const nlohmann::json& json);
 ReadyReport ready_report_from_json(const nlohmann::json& json);
 SetupReply setup_reply_from_json(const nlohmann::json& json);
+ProcessState process_state_from_json(const nlohmann::json& json);
 
 }  // namespace agentvm::guest

@@ -110,6 +110,9 @@ asio::awaitable<void> FakeGuest::answer(link::StreamPtr stream) {
     stream->respond(200);
     if (signals.back() == SIGTERM && obeys_term) exit(128 + SIGTERM);
     if (signals.back() == SIGKILL && obeys_kill) exit(128 + SIGKILL);
+  } else if (path == "/links/drop") {
+    stream->respond(200);
+    stream->finish();
   } else if (path == "/shutdown") {
     shutdown_asked = true;
     stream->respond(200);

@@ -41,6 +41,7 @@ class ControlLink {
  public:
   ControlLink() {
     pair_.connect(handler(), limits());
+    link_->set(pair_.server);
     pair_.start(reap());
   }
 
@@ -110,13 +111,15 @@ class ControlLink {
 
  private:
   link::Handler handler() {
-    return control_handler(processes_, {.setup =
-                                            [this](const GuestSetup& setup) {
-                                              if (setup.hostname == "bad") throw Error("mounting usr: no such tag");
-                                              last_setup = setup;
-                                              return SetupReply{1, 2};
-                                            },
-                                        .shutdown = [this] { shutdown_asked = true; }});
+    return control_handler(processes_,
+                           {.setup =
+                                [this](const GuestSetup& setup) {
+                                  if (setup.hostname == "bad") throw Error("mounting usr: no such tag");
+                                  last_setup = setup;
+                                  return SetupReply{1, 2};
+                                },
+                            .shutdown = [this] { shutdown_asked = true; }},
+                           link_);
   }
 
   static link::Limits limits() {
@@ -134,6 +137,7 @@ class ControlLink {
 
   LinkPair pair_;
   asio::signal_set children_{pair_.context, SIGCHLD};
+  std::shared_ptr<HostLink> link_ = std::make_shared<HostLink>(pair_.context.get_executor());
   std::shared_ptr<ProcessTable> processes_ = std::make_shared<ProcessTable>(pair_.context.get_executor());
 };
 

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/unix_socket.hpp"
+#include "base/wire/link_opening.hpp"
 
 using namespace agentvm;
 using namespace agentvm::machine;
@@ -29,7 +31,10 @@ namespace {
 struct Place {
   std::string path = "/tmp/agentvm-transport-test-XXXXXX";
   asio::io_context io;
-  Place() { REQUIRE(mkdtemp(path.data()) != nullptr); }
+  Place() {
+    signal(SIGPIPE, SIG_IGN);
+    REQUIRE(mkdtemp(path.data()) != nullptr);
+  }
   Place(const Place&) = delete;
   Place& operator=(const Place&) = delete;
   ~Place() { remove_tree(path); }
@@ -117,4 +122,95 @@ TEST_CASE("vsock: a guest that does not listen or answers anything else is said"
                                        }),
                          "the guest does not listen on its control port 4100", Error);
   }
+}
+
+TEST_CASE("virtio-serial: after a drop the same connections are used, or those of the next VMM") {
+  Place place;
+  const auto transport = serial_transport(place.io.get_executor(), place.at("ctl"), place.at("svc"));
+  UniqueFd control, services;
+  const auto vmm = [&] {
+    control = connect_unix(place.at("ctl"));
+    services = connect_unix(place.at("svc"));
+  };
+  place.connect(*transport, vmm);
+  transport->drop();
+  const LinkStreams again = place.connect(*transport, [] {});
+  write_all(control.get(), "again");
+  CHECK(read_some(again.control.get(), 8) == "again");
+  CHECK_THROWS_AS(connect_unix(place.at("ctl")), Error);
+  transport->drop();
+  // What the old VMM left behind does not make its connection look alive.
+  write_all(control.get(), "left behind");
+  control.reset();
+  services.reset();
+  const LinkStreams next = place.connect(*transport, vmm);
+  write_all(control.get(), "next");
+  CHECK(read_some(next.control.get(), 16) == "next");
+}
+
+TEST_CASE("vsock: after a drop the host asks first, and a guest that connects unasked is refused") {
+  Place place;
+  const UniqueFd vmm = listen_unix(place.at("vsock"), 4);
+  const auto transport = vsock_transport(place.io.get_executor(), place.at("vsock"));
+  UniqueFd control, services;
+  place.connect(*transport, [&] {
+    services = connect_unix(place.at("vsock_4101"));
+    control = accept_request(vmm.get(), "CONNECT 4100\n");
+    write_all(control.get(), "OK 1\n");
+  });
+  transport->drop();
+  CHECK_THROWS_AS(connect_unix(place.at("vsock_4101")), Error);
+  const LinkStreams again = place.connect(*transport, [&] {
+    control = accept_request(vmm.get(), "CONNECT 4100\n");
+    write_all(control.get(), "OK 2\n");
+    services = connect_unix(place.at("vsock_4101"));
+  });
+  write_all(services.get(), "x");
+  CHECK(read_some(again.services.get(), 8) == "x");
+  CHECK_THROWS_AS(connect_unix(place.at("vsock_4101")), Error);
+}
+
+TEST_CASE("a shared stream begins behind the guest's answer, whatever was said before") {
+  Place place;
+  auto [host, guest] = socket_pair();
+  auto other = std::async(std::launch::async, [&guest = guest] {
+    guest::OpeningScanner scanner;
+    std::string nonce;
+    for (char byte = 0; nonce.empty() && read(guest.get(), &byte, 1) == 1;) {
+      if (const auto line = scanner.next(byte)) nonce = line->nonce;
+    }
+    write_all(guest.get(), std::string(300'000, 'x'));
+    write_all(guest.get(), guest::to_text({guest::OpeningWord::here, std::string(32, '0')}));
+    write_all(guest.get(), guest::to_text({guest::OpeningWord::here, nonce}));
+    for (char byte = 0; read(guest.get(), &byte, 1) == 1;) {
+      const auto line = scanner.next(byte);
+      if (line && line->word == guest::OpeningWord::open) return line->nonce == nonce;
+    }
+    return false;
+  });
+  UniqueFd shared(dup(host.get()));
+  auto begun = asio::co_spawn(place.io, begin_link(std::move(shared)), asio::use_future);
+  place.io.run_for(30s);
+  REQUIRE(begun.wait_for(0s) == std::future_status::ready);
+  CHECK_NOTHROW(begun.get());
+  CHECK(other.get());
+}
+
+TEST_CASE("a guest that says everything else on a shared stream is given up") {
+  Place place;
+  auto [host, guest] = socket_pair();
+  auto other = std::async(std::launch::async, [&guest = guest] {
+    const std::string noise(1'000'000, '\n');
+    try {
+      for (int i = 0; i < 40; ++i) write_all(guest.get(), noise);
+    } catch (const Error&) {
+      return true;
+    }
+    return false;
+  });
+  auto begun = asio::co_spawn(place.io, begin_link(std::move(host)), asio::use_future);
+  place.io.run_for(30s);
+  REQUIRE(begun.wait_for(0s) == std::future_status::ready);
+  CHECK_THROWS_WITH_AS(begun.get(), "the guest says everything but that it is there", Error);
+  CHECK(other.get());
 }

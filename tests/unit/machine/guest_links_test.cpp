@@ -1,0 +1,476 @@
+// guest_links_test.cpp - links dropped and made anew: the host's end, and agentvm-guest's own daemon on a thread.
+#include "launcher/machine/guest_links.hpp"
+
+#include <doctest/doctest.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/use_future.hpp>
+#include <chrono>
+#include <functional>
+#include <future>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/unix_socket.hpp"
+#include "base/wire/guest.hpp"
+#include "guest/daemon.hpp"
+#include "launcher/machine/guest_process.hpp"
+#include "tests/unit/guest/temporary_directory.hpp"
+
+// A namespace of its own: the names of tests meet in unity builds.
+namespace agentvm::machine::guest_links_test {
+
+using namespace std::chrono_literals;
+namespace asio = boost::asio;
+
+namespace {
+
+enum class Kind { serial, vsock };
+
+/// A guest's vsock with cloud-hypervisor before it, as unix sockets: the host's CONNECT line is answered here.
+class VsockSource final : public guest::LinkSource {
+ public:
+  explicit VsockSource(std::string path) : path_(std::move(path)), listener_(listen_unix(path_, 4)) {}
+
+  asio::awaitable<guest::Links> next() override {
+    guest::Links links;
+    if (!linked_before_) links.services = connect_unix(path_ + "_4101");
+    auto control = accept_control();
+    links.control = co_await std::move(control);
+    if (linked_before_) links.services = connect_unix(path_ + "_4101");
+    linked_before_ = true;
+    co_return links;
+  }
+
+ private:
+  asio::awaitable<UniqueFd> accept_control() {
+    asio::posix::stream_descriptor watch(co_await asio::this_coro::executor, dup(listener_.get()));
+    co_await watch.async_wait(asio::posix::stream_descriptor::wait_read, asio::use_awaitable);
+    UniqueFd connection(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    for (char byte = 0; byte != '\n';) {
+      if (read(connection.get(), &byte, 1) != 1) throw Error("the host did not ask for the control port");
+    }
+    write_all(connection.get(), "OK 1\n");
+    co_return connection;
+  }
+
+  std::string path_;
+  UniqueFd listener_;
+  bool linked_before_ = false;
+};
+
+asio::awaitable<void> echo(link::StreamPtr stream) {
+  stream->respond(200);
+  co_await link::relay_body(*stream, *stream);
+}
+
+/// Both ends: a daemon on a thread of its own, and the host's links in this one.
+class Vm {
+ public:
+  explicit Vm(Kind kind) {
+    signal(SIGPIPE, SIG_IGN);
+    std::unique_ptr<LinkTransport> transport;
+    if (kind == Kind::serial) transport = serial_transport(io.get_executor(), at("ctl"), at("svc"));
+    if (kind == Kind::vsock) transport = vsock_transport(io.get_executor(), at("vsock"));
+    links = std::make_unique<GuestLinks>(io.get_executor(), std::move(transport));
+    links->serve("/ready", [this](link::StreamPtr stream) { return take_report(std::move(stream)); });
+    links->serve("/mcp/echo", echo);
+    if (kind == Kind::serial) {
+      source_ = guest::serial_link_source(connect_unix(at("ctl")), connect_unix(at("svc")));
+    } else {
+      source_ = std::make_unique<VsockSource>(at("vsock"));
+    }
+    daemon_ = std::async(std::launch::async, [this] { return run_guest(); });
+  }
+  Vm(const Vm&) = delete;
+  Vm& operator=(const Vm&) = delete;
+  ~Vm() {
+    links->close();
+    io.restart();
+    io.run_for(2s);
+    links.reset();
+  }
+
+  std::string at(const std::string& name) const { return directory_.path() + "/" + name; }
+
+  /// Runs the loop until the coroutine has ended, 60 s at most; rethrows what it threw.
+  void run(asio::awaitable<void> task) {
+    auto done = asio::co_spawn(io, watched(std::move(task)), asio::use_future);
+    io.restart();
+    io.run_for(60s);
+    if (done.wait_for(0s) != std::future_status::ready) throw Error("the test's coroutine did not end");
+    done.get();
+  }
+
+  asio::awaitable<void> accept() {
+    auto accepted = links->accept([this](const std::string& reason) { losses.push_back(reason); });
+    co_await std::move(accepted);
+  }
+
+  asio::awaitable<void> drop_and_accept() {
+    auto dropped = links->drop();
+    co_await std::move(dropped);
+    auto accepted = accept();
+    co_await std::move(accepted);
+  }
+
+  asio::awaitable<link::Answer> ask(std::string method, std::string path, std::string body = {}) {
+    auto asked = link::request(*links->control(), std::move(method), std::move(path), std::move(body));
+    co_return co_await std::move(asked);
+  }
+
+  /// Starts a shell line; its stream and "/processes/N".
+  asio::awaitable<void> start(std::string script, bool with_stdin, link::StreamPtr& stream, std::string& path) {
+    guest::ProcessSpec spec{.argv = {"sh", "-c", std::move(script)},
+                            .env = {{"PATH", "/usr/bin:/bin"}},
+                            .cwd = directory_.path(),
+                            .uid = geteuid(),
+                            .gid = getegid(),
+                            .stdin_null = !with_stdin};
+    stream = links->control()->open("POST", "/processes");
+    co_await stream->write(guest::to_json(spec).dump());
+    stream->finish();
+    const link::Fields fields = co_await stream->response();
+    if (link::field(fields, ":status") != "200") throw Error("the process did not start");
+    path = "/processes/" + std::string(link::field(fields, "process-id"));
+  }
+
+  /// What ended the daemon.
+  std::string guest_ended() {
+    if (daemon_.wait_for(30s) != std::future_status::ready) return "it did not end";
+    return daemon_.get();
+  }
+
+  asio::io_context io{1};
+  std::unique_ptr<GuestLinks> links;
+  std::vector<guest::ReadyReport> reports;
+  std::vector<std::string> losses;
+  std::chrono::milliseconds loss_grace = 300ms;
+
+ private:
+  std::string run_guest() {
+    guest::Links first = guest::first_links(*source_, 30s);
+    return guest::run_daemon({.links = std::move(first),
+                              .source = std::move(source_),
+                              .loss_grace = loss_grace,
+                              .services_socket = at("services.sock")});
+  }
+
+  asio::awaitable<void> take_report(link::StreamPtr stream) {
+    const std::string body = co_await stream->read_all(4096);
+    reports.push_back(guest::ready_report_from_json(nlohmann::json::parse(body)));
+  }
+
+  asio::awaitable<void> watched(asio::awaitable<void> task) {
+    try {
+      co_await std::move(task);
+    } catch (...) {
+      io.stop();
+      throw;
+    }
+    io.stop();
+  }
+
+  guest::TemporaryDirectory directory_;
+  std::unique_ptr<guest::LinkSource> source_;
+  std::future<std::string> daemon_;
+};
+
+asio::awaitable<void> read_to_end(GuestOutput& output, std::string& into) {
+  for (;;) {
+    auto read = output.read();
+    const std::string bytes = co_await std::move(read);
+    if (bytes.empty()) co_return;
+    into += bytes;
+  }
+}
+
+asio::awaitable<void> wait_for_end(GuestLinks& links, link::StreamPtr stream, std::string path, std::string& code) {
+  auto ended = process_end(links, std::move(stream), std::move(path));
+  const link::Fields trailers = co_await std::move(ended);
+  code = link::field(trailers, "exit-code");
+}
+
+std::string numbers(std::size_t bytes) {
+  std::string text;
+  for (std::size_t i = 0; text.size() < bytes; ++i) text += std::to_string(i) + "\n";
+  return text;
+}
+
+/// A process prints numbers all the time while its links are dropped and made anew.
+asio::awaitable<void> drop_while_printing(Vm& vm, int drops, std::string& out, std::string& code) {
+  co_await vm.accept();
+  link::StreamPtr stream;
+  std::string path;
+  auto started = vm.start("i=0; while [ ! -e stop ]; do echo $i; i=$((i+1)); done; exit 7", false, stream, path);
+  co_await std::move(started);
+  GuestOutput output(*vm.links, path + "/stdout");
+  TaskGroup tasks(vm.io.get_executor());
+  tasks.spawn(read_to_end(output, out));
+  tasks.spawn(wait_for_end(*vm.links, std::move(stream), path, code));
+  for (int i = 0; i < drops; ++i) {
+    co_await sleep_for(std::chrono::milliseconds(i % 7 * 5));
+    co_await vm.drop_and_accept();
+  }
+  write_file_atomic(vm.at("stop"), "");
+  co_await tasks.finished();
+  if (tasks.failure()) std::rethrow_exception(tasks.failure());
+}
+
+}  // namespace
+
+TEST_CASE("links are dropped and made anew fifty times under a process that prints, and no byte is lost or doubled") {
+  for (const Kind kind : {Kind::serial, Kind::vsock}) {
+    CAPTURE(kind == Kind::serial);
+    Vm vm(kind);
+    std::string out, code;
+    vm.run(drop_while_printing(vm, 50, out, code));
+    CHECK(code == "7");
+    CHECK(out.size() > 10'000);
+    const bool whole = out == numbers(out.size());
+    CHECK(whole);
+    CHECK(vm.losses.empty());
+    CHECK(vm.links->generation() == 51);
+    REQUIRE(vm.reports.size() == 51);
+    CHECK_FALSE(vm.reports.front().resumed);
+    CHECK(vm.reports.back().resumed);
+  }
+}
+
+namespace {
+
+asio::awaitable<void> feed(GuestInput& input, const std::string& bytes) {
+  constexpr std::size_t piece = 30'000;
+  for (std::size_t i = 0; i < bytes.size(); i += piece) {
+    auto written = input.write(bytes.substr(i, piece));
+    co_await std::move(written);
+  }
+  auto finished = input.finish();
+  co_await std::move(finished);
+}
+
+asio::awaitable<void> drop_while_feeding(Vm& vm, const std::string& bytes, std::string& out, std::string& code) {
+  co_await vm.accept();
+  link::StreamPtr stream;
+  std::string path;
+  // Slow at first, so that pipes, windows and buffers fill.
+  auto started = vm.start("sleep 0.3; exec cat", true, stream, path);
+  co_await std::move(started);
+  GuestOutput output(*vm.links, path + "/stdout");
+  GuestInput input(*vm.links, path);
+  TaskGroup tasks(vm.io.get_executor());
+  tasks.spawn(read_to_end(output, out));
+  tasks.spawn(wait_for_end(*vm.links, std::move(stream), path, code));
+  tasks.spawn(feed(input, bytes));
+  while (code.empty()) {
+    co_await sleep_for(10ms);
+    co_await vm.drop_and_accept();
+  }
+  co_await tasks.finished();
+  if (tasks.failure()) std::rethrow_exception(tasks.failure());
+}
+
+}  // namespace
+
+TEST_CASE("stdin stays open over drops and gets every byte once") {
+  Vm vm(Kind::serial);
+  std::string bytes(8'000'000, '\0');
+  std::uint32_t state = 1;
+  for (char& byte : bytes) byte = static_cast<char>((state = state * 1664525 + 1013904223) >> 24);
+  std::string out, code;
+  vm.run(drop_while_feeding(vm, bytes, out, code));
+  CHECK(code == "0");
+  const bool same = out == bytes;
+  CHECK(same);
+  CHECK(vm.links->generation() > 3);
+}
+
+namespace {
+
+asio::awaitable<void> end_while_dropped(Vm& vm, std::string& out, std::string& code, guest::ProcessState& state) {
+  co_await vm.accept();
+  link::StreamPtr stream;
+  std::string path;
+  auto started =
+      vm.start("echo one; while [ ! -e go ]; do sleep 0.01; done; echo two; : >gone; exit 5", false, stream, path);
+  co_await std::move(started);
+  GuestOutput output(*vm.links, path + "/stdout");
+  while (out.find('\n') == std::string::npos) out += co_await output.read();
+  auto dropped = vm.links->drop();
+  co_await std::move(dropped);
+  write_file_atomic(vm.at("go"), "");
+  while (access(vm.at("gone").c_str(), F_OK) < 0) co_await sleep_for(10ms);
+  co_await sleep_for(50ms);
+  co_await vm.accept();
+  const link::Answer answer = co_await vm.ask("GET", path);
+  state = guest::process_state_from_json(nlohmann::json::parse(answer.body));
+  auto rest = read_to_end(output, out);
+  co_await std::move(rest);
+  auto ended = wait_for_end(*vm.links, std::move(stream), path, code);
+  co_await std::move(ended);
+}
+
+}  // namespace
+
+TEST_CASE("a process that ends while there is no link is asked for by its number afterwards") {
+  Vm vm(Kind::serial);
+  std::string out, code;
+  guest::ProcessState state;
+  vm.run(end_while_dropped(vm, out, code, state));
+  CHECK(state.ended);
+  CHECK(state.exit_code == 5);
+  CHECK(out == "one\ntwo\n");
+  CHECK(code == "5");
+}
+
+namespace {
+
+asio::awaitable<void> ask_wrongly(Vm& vm) {
+  co_await vm.accept();
+  link::StreamPtr stream;
+  std::string path;
+  auto started = vm.start("echo hello; exec sleep 30", false, stream, path);
+  co_await std::move(started);
+  GuestOutput output(*vm.links, path + "/stdout");
+  auto read = output.read();
+  const std::string hello = co_await std::move(read);
+  CHECK(hello == "hello\n");
+  const link::Answer twice = co_await vm.ask("GET", path + "/stdout?from=6");
+  CHECK(twice.status == 409);
+  const link::Answer attached = co_await vm.ask("POST", path + "/attach");
+  CHECK(attached.status == 409);
+  const link::Answer odd = co_await vm.ask("GET", path + "/stdout?from=6x");
+  CHECK(odd.status == 404);
+  const link::Answer beyond = co_await vm.ask("GET", path + "/stderr?from=1");
+  CHECK(beyond.status == 416);
+  co_await vm.drop_and_accept();
+  const link::Answer future = co_await vm.ask("GET", path + "/stdout?from=7");
+  CHECK(future.status == 416);
+  // A reset on a link that stands kills, as ever.
+  link::StreamPtr attach = vm.links->control()->open("POST", path + "/attach", {}, true);
+  co_await attach->response();
+  attach->reset();
+  std::string body = "-";
+  while (body.find(R"("ended":true)") == std::string::npos) {
+    const link::Answer state = co_await vm.ask("GET", path);
+    if (state.status == 404) break;
+    body = state.body;
+    co_await sleep_for(10ms);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("what stands is not taken over, what was never sent is not made up, and a reset still kills") {
+  Vm vm(Kind::serial);
+  vm.run(ask_wrongly(vm));
+}
+
+namespace {
+
+/// A program of the guest that asks for the service.
+UniqueFd ask_for_echo(const Vm& vm) {
+  UniqueFd connection = connect_unix(vm.at("services.sock"));
+  write_all(connection.get(), "mcp/echo\n");
+  return connection;
+}
+
+std::string read_from(int fd) {
+  char buffer[256];
+  const ssize_t got = read(fd, buffer, sizeof buffer);
+  return std::string(buffer, static_cast<std::size_t>(got > 0 ? got : 0));
+}
+
+/// Reads on another thread, while the loop goes on.
+asio::awaitable<std::string> read_later(int fd) {
+  std::future<std::string> result = std::async(std::launch::async, read_from, fd);
+  while (result.wait_for(0s) != std::future_status::ready) co_await sleep_for(5ms);
+  co_return result.get();
+}
+
+asio::awaitable<void> use_services(Vm& vm) {
+  co_await vm.accept();
+  guest::GuestSetup setup;
+  setup.services = {"mcp/echo"};
+  const link::Answer answer = co_await vm.ask("POST", "/setup", guest::to_json(setup).dump());
+  CHECK(answer.status == 200);
+  const UniqueFd first = ask_for_echo(vm);
+  std::string said = co_await read_later(first.get());
+  CHECK(said == "ok\n");
+  auto dropped = vm.links->drop();
+  co_await std::move(dropped);
+  said = co_await read_later(first.get());
+  CHECK(said.empty());
+  // Asked while there is no link: answered on the next.
+  const UniqueFd second = ask_for_echo(vm);
+  co_await vm.accept();
+  said = co_await read_later(second.get());
+  CHECK(said == "ok\n");
+  write_all(second.get(), "still there?");
+  said = co_await read_later(second.get());
+  CHECK(said == "still there?");
+}
+
+}  // namespace
+
+TEST_CASE("a service's connection ends with its link, and the next one works on the next link") {
+  Vm vm(Kind::vsock);
+  vm.run(use_services(vm));
+}
+
+TEST_CASE("a loss that nobody announced ends the guest after its grace") {
+  Vm vm(Kind::vsock);
+  vm.run(vm.accept());
+  vm.links->close();
+  vm.io.restart();
+  vm.io.run_for(2s);
+  CHECK(vm.guest_ended().find("link is closed") != std::string::npos);
+}
+
+TEST_CASE("a guest that does not agree to a drop keeps its links") {
+  // A guest without a way to new links.
+  signal(SIGPIPE, SIG_IGN);
+  asio::io_context io{1};
+  const guest::TemporaryDirectory directory;
+  const std::string control = directory.path() + "/ctl", services = directory.path() + "/svc";
+  GuestLinks links(io.get_executor(), serial_transport(io.get_executor(), control, services));
+  links.serve("/ready", [](link::StreamPtr stream) -> asio::awaitable<void> { co_await stream->read_all(4096); });
+  auto daemon = std::async(std::launch::async, [&] {
+    const auto source = guest::serial_link_source(connect_unix(control), connect_unix(services));
+    guest::Links first = guest::first_links(*source, 30s);
+    return guest::run_daemon({.links = std::move(first), .services_socket = directory.path() + "/services.sock"});
+  });
+  int losses = 0;
+  const auto all = [&]() -> asio::awaitable<void> {
+    const std::function<void(std::string)> lost = [&losses](const std::string&) { ++losses; };
+    auto accepted = links.accept(lost);
+    co_await std::move(accepted);
+    bool refused = false;
+    try {
+      auto dropped = links.drop();
+      co_await std::move(dropped);
+    } catch (const Error&) {
+      refused = true;
+    }
+    CHECK(refused);
+    const link::Answer answer = co_await link::request(*links.control(), "POST", "/shutdown");
+    CHECK(answer.status == 200);
+  };
+  auto done = asio::co_spawn(io, all(), asio::use_future);
+  io.run_for(30s);
+  REQUIRE(done.wait_for(0s) == std::future_status::ready);
+  CHECK_NOTHROW(done.get());
+  CHECK(daemon.get() == "the host asked for it");
+  CHECK(losses == 1);
+}
+
+}  // namespace agentvm::machine::guest_links_test
