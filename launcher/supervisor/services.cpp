@@ -4,7 +4,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <nlohmann/json.hpp>
 
-#include "launcher/gateway/model/key.hpp"
 #include "launcher/supervisor/life.hpp"
 
 namespace agentvm::supervisor {
@@ -27,9 +26,17 @@ void Life::start_gateways() {
   });
   const gateway::EventSink sink = [this](nlohmann::json event) { gateway_event(std::move(event)); };
   if (spec_.model) {
-    model_ = std::make_unique<gateway::ModelGateway>(io_.get_executor(), *spec_.model,
-                                                     gateway::read_model_key(*spec_.model), sink);
-    links_.serve("/model", [this](link::StreamPtr stream) { return model_->serve(std::move(stream)); });
+    model_ = std::make_unique<gateway::ModelGateway>(io_.get_executor(), *spec_.model, sink);
+    links_.serve("/model", model_->handler());
+    asio::co_spawn(io_, model_->prestart(), [this](const std::exception_ptr& error) {
+      try {
+        if (error) std::rethrow_exception(error);
+      } catch (const Error& reason) {
+        end("the model's key could not be read", reason);
+      } catch (const std::exception& reason) {
+        end("the model's key could not be read", Error(reason.what()));
+      }
+    });
   }
   for (const auto& server : spec_.mcp) {
     step("mcp", "starting the MCP server " + server.name);
