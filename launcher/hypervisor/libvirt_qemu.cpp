@@ -19,7 +19,7 @@
 #include <optional>
 #include <utility>
 
-#include "base/async/blocking_worker.hpp"
+#include "base/async/offload.hpp"
 #include "base/file.hpp"
 #include "base/process.hpp"
 #include "launcher/hypervisor/console_log.hpp"

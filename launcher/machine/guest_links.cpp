@@ -1,10 +1,7 @@
 // guest_links.cpp - starts the sessions and routes what the guest asks for.
 #include "launcher/machine/guest_links.hpp"
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
-
-namespace agentvm::supervisor {
+namespace agentvm::machine {
 
 namespace asio = boost::asio;
 
@@ -23,11 +20,12 @@ asio::awaitable<void> run_session(link::SessionPtr session, std::string name, st
 asio::awaitable<void> GuestLinks::accept(std::function<void(std::string)> lost) {
   auto connected = transport_->connect();
   LinkStreams streams = co_await std::move(connected);
+  sessions_.emplace(executor_);
   control_ = link::Session::create(executor_, std::move(streams.control), link::Role::client, {});
-  asio::co_spawn(executor_, run_session(control_, "control", lost), asio::detached);
+  sessions_->spawn(run_session(control_, "control", lost));
   services_session_ = link::Session::create(executor_, std::move(streams.services), link::Role::server, service_limits,
                                             [this](link::StreamPtr stream) { return answer(std::move(stream)); });
-  asio::co_spawn(executor_, run_session(services_session_, "service", lost), asio::detached);
+  sessions_->spawn(run_session(services_session_, "service", lost));
 }
 
 asio::awaitable<void> GuestLinks::answer(link::StreamPtr stream) {
@@ -40,9 +38,25 @@ asio::awaitable<void> GuestLinks::answer(link::StreamPtr stream) {
   co_await found->second(stream);
 }
 
+asio::awaitable<void> GuestLinks::drop() {
+  auto ended = join();
+  co_await std::move(ended);
+}
+
+asio::awaitable<void> GuestLinks::join() {
+  close();
+  if (services_session_) {
+    auto served = services_session_->join();
+    co_await std::move(served);
+  }
+  if (!sessions_) co_return;
+  auto run = sessions_->join();
+  co_await std::move(run);
+}
+
 void GuestLinks::close() noexcept {
   if (control_) control_->close();
   if (services_session_) services_session_->close();
 }
 
-}  // namespace agentvm::supervisor
+}  // namespace agentvm::machine

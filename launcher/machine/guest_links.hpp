@@ -6,13 +6,14 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
-#include "base/async/event.hpp"
+#include "base/async/task_group.hpp"
 #include "base/link/link.hpp"
 #include "launcher/machine/link_transport.hpp"
 
-namespace agentvm::supervisor {
+namespace agentvm::machine {
 
 /// Made before the VMM starts.
 class GuestLinks {
@@ -30,7 +31,11 @@ class GuestLinks {
   /// Whether accept() returns only when the guest itself is there.
   bool wait_for_guest() const noexcept { return transport_->waits_for_guest(); }
   const link::SessionPtr& control() const noexcept { return control_; }
+  /// Ends both sessions in order, so that accept() may be called again.
+  boost::asio::awaitable<void> drop();
   void close() noexcept;
+  /// Ends everything at once: when it completes, no session runs and no service's handler.
+  boost::asio::awaitable<void> join();
 
  private:
   boost::asio::awaitable<void> answer(link::StreamPtr stream);
@@ -39,6 +44,7 @@ class GuestLinks {
   std::unique_ptr<LinkTransport> transport_;
   std::map<std::string, link::Handler> services_;
   link::SessionPtr control_, services_session_;
+  std::optional<TaskGroup> sessions_;  ///< anew with each accept()
 };
 
-}  // namespace agentvm::supervisor
+}  // namespace agentvm::machine

@@ -18,7 +18,7 @@
 #include "base/unix_socket.hpp"
 #include "base/wire/guest.hpp"
 
-namespace agentvm::supervisor {
+namespace agentvm::machine {
 
 namespace asio = boost::asio;
 
@@ -135,4 +135,4 @@ std::unique_ptr<LinkTransport> vsock_transport(asio::any_io_executor executor, c
   return std::make_unique<VsockTransport>(std::move(executor), vsock_path);
 }
 
-}  // namespace agentvm::supervisor
+}  // namespace agentvm::machine

@@ -8,7 +8,7 @@
 
 #include "base/unique_fd.hpp"
 
-namespace agentvm::supervisor {
+namespace agentvm::machine {
 
 /// Connected byte streams; whoever holds them speaks.
 struct LinkStreams {
@@ -34,4 +34,4 @@ std::unique_ptr<LinkTransport> serial_transport(boost::asio::any_io_executor exe
 /// `vsock_path`, writing "CONNECT PORT\n" and reading "OK NUMBER\n".
 std::unique_ptr<LinkTransport> vsock_transport(boost::asio::any_io_executor executor, const std::string& vsock_path);
 
-}  // namespace agentvm::supervisor
+}  // namespace agentvm::machine

@@ -102,7 +102,7 @@ TEST_SUITE("gateway/dial") {
     CHECK(outcome.time < 2s);
   }
 
-  TEST_CASE("when all fail, the last one's reason is told, and cancelling ends every attempt") {
+  TEST_CASE("when all fail the last one's reason is told and cancelling ends every attempt") {
     asio::io_context io{1};
     CHECK(dialled(io, {at("127.0.0.1", 1), at("127.0.0.2", 1)}).error == "Connection refused");
     CHECK(dialled(io, {}).error != "");
@@ -111,7 +111,7 @@ TEST_SUITE("gateway/dial") {
     CHECK_FALSE(outcome.peer);
   }
 
-  TEST_CASE("families take turns, and the first one stays first") {
+  TEST_CASE("families take turns and the first one stays first") {
     const auto six = at("::1", 1), six2 = at("::2", 1), four = at("127.0.0.1", 1), four2 = at("127.0.0.2", 1);
     CHECK(gateway::in_turn({six, six2, four, four2}) == Endpoints{six, four, six2, four2});
     CHECK(gateway::in_turn({four, four2, six}) == Endpoints{four, six, four2});

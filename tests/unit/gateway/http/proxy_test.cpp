@@ -47,7 +47,7 @@ TEST_SUITE("gateway/proxy") {
     CHECK_FALSE(proxy_with({{"HTTPS_PROXY", "http://p:1"}}, "https://localhost:8443/v1"));
   }
 
-  TEST_CASE("credentials are decoded, sent and never shown") {
+  TEST_CASE("credentials are decoded sent and never shown") {
     const auto proxy = proxy_with({{"HTTPS_PROXY", "http://me:p%40ss/word@p.example:3128"}});
     REQUIRE(proxy);
     CHECK(proxy->credentials == "me:p@ss/word");

@@ -125,7 +125,7 @@ TEST_SUITE("gateway/key") {
     CHECK(key_from({Kind::command, "", {"sh", "-c", "echo sk-command; exec >&-; sleep 0.2"}}) == "sk-command");
   }
 
-  TEST_CASE("a command holds nobody up, and goes with who asked") {
+  TEST_CASE("a command holds nobody up and goes with who asked") {
     const Folder folder;
     const std::string command = "echo $$ > " + folder.path + "/pid; sleep 60; echo sk";
     boost::asio::io_context io{1};

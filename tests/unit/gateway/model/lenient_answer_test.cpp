@@ -36,7 +36,7 @@ std::string passed_on(const std::string& text) {
 }  // namespace
 
 TEST_SUITE("gateway/lenient_answer") {
-  TEST_CASE("lines that end in LF, and a status without a reason") {
+  TEST_CASE("lines that end in LF and a status without a reason") {
     const std::string wanted = "HTTP/1.1 200 \r\nX-A: b\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\nok";
     CHECK(passed_on("HTTP/1.1 200\nX-A: b\nContent-Length: 2\n\nok") == wanted);
     CHECK(passed_on("HTTP/1.1 200\r\nX-A: b\r\nContent-Length: 2\r\n\r\nok") == wanted);

@@ -62,7 +62,7 @@ std::string ask(Proxy& proxy, const std::string& no_proxy = "other.example") {
 }  // namespace
 
 TEST_SUITE("gateway/model_proxy") {
-  TEST_CASE("the proxy is asked for a tunnel, and sees neither key nor request") {
+  TEST_CASE("the proxy is asked for a tunnel and sees neither key nor request") {
     Proxy proxy;
     CHECK(has(ask(proxy), "\r\n\r\ntls"));
     CHECK(proxy.connect ==

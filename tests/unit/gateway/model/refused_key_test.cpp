@@ -56,7 +56,7 @@ FakeUpstream::Handler takes_only(std::string token, std::string end_of_request) 
 }  // namespace
 
 TEST_SUITE("gateway/refused_key") {
-  TEST_CASE("a refused key is a 403 to the guest, which says where to replace it") {
+  TEST_CASE("a refused key is a 403 to the guest which says where to replace it") {
     ModelWorld world(takes_only("another", "\r\n\r\n"));
     world.run([&]() -> asio::awaitable<void> {
       const std::string answer = co_await world.ask("GET /v1/models HTTP/1.1\r\n\r\n");
@@ -71,7 +71,7 @@ TEST_SUITE("gateway/refused_key") {
     CHECK(has(world.events.at(0)["error"].get<std::string>(), "refused the model's key"));
   }
 
-  TEST_CASE("a forbidden request keeps the endpoint's reason, without the key") {
+  TEST_CASE("a forbidden request keeps the endpoint's reason without the key") {
     std::string message = "Country not supported";
     ModelWorld world([&](auto& connection) -> asio::awaitable<void> {
       co_await connection.read_until("\r\n\r\n");
@@ -99,7 +99,7 @@ TEST_SUITE("gateway/refused_key") {
     });
   }
 
-  TEST_CASE("a command that gives no key is a 403 without the endpoint being asked, and prestart's error") {
+  TEST_CASE("a command that gives no key is a 403 without the endpoint being asked and prestart's error") {
     const vmspec::KeySource source{Kind::command, "", {"sh", "-c", "exit 3"}};
     ModelWorld world(test::never_asked, {}, {}, source);
     world.run([&]() -> asio::awaitable<void> {
@@ -161,7 +161,7 @@ TEST_SUITE("gateway/refused_key") {
     CHECK(world.events.at(0)["request_bytes"] == 9);
   }
 
-  TEST_CASE("a body too large to keep is asked for again, with the new key there") {
+  TEST_CASE("a body too large to keep is asked for again with the new key there") {
     const Tokens tokens;
     ModelLimits limits;
     limits.kept_bytes = 3;

@@ -1,4 +1,4 @@
-// blocking_worker.hpp - one thread for calls that block, and coroutines that wait for their results.
+// offload.hpp - one thread for calls that block, and coroutines that wait for their results.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -14,7 +14,7 @@
 
 #include "base/async/event.hpp"
 
-namespace agentvm::hypervisor {
+namespace agentvm {
 
 /// Runs functions one after another. A function must own what it uses, or use what outlives join(): the coroutine that
 /// waits for it may be cancelled at any moment, the function cannot.
@@ -71,4 +71,4 @@ class BlockingWorker {
   boost::asio::thread_pool thread_{1};
 };
 
-}  // namespace agentvm::hypervisor
+}  // namespace agentvm
