@@ -4,8 +4,6 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "launcher/gateway/model/key.hpp"
-
 namespace agentvm::supervisor {
 
 namespace asio = boost::asio;
@@ -26,9 +24,8 @@ Gateways::Gateways(asio::any_io_executor executor, const vmspec::VmSpec& spec, c
 void Gateways::offer(machine::Machine& machine) {
   const gateway::EventSink sink = [this](nlohmann::json event) { take_event(std::move(event)); };
   if (spec_.model) {
-    model_ =
-        std::make_unique<gateway::ModelGateway>(executor_, *spec_.model, gateway::read_model_key(*spec_.model), sink);
-    machine.serve("/model", [this](link::StreamPtr stream) { return model_->serve(std::move(stream)); });
+    model_ = std::make_unique<gateway::ModelGateway>(executor_, *spec_.model, sink);
+    machine.serve("/model", model_->handler());
   }
   for (const vmspec::McpSpec& server : spec_.mcp) {
     gateway::McpSandbox sandbox{spec_.bubblewrap, spec_.uuid, paths_.log("mcp-" + server.name)};
@@ -40,6 +37,10 @@ void Gateways::offer(machine::Machine& machine) {
 }
 
 asio::awaitable<void> Gateways::start_servers(machine::Parts& parts) {
+  if (model_) {
+    auto reading = model_->prestart();
+    co_await std::move(reading);
+  }
   for (const auto& mcp : mcp_) {
     auto started = mcp->prestart();
     co_await std::move(started);

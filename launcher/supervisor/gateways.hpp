@@ -23,10 +23,10 @@ class Gateways {
   Gateways(boost::asio::any_io_executor executor, const vmspec::VmSpec& spec, const state::VmPaths& paths,
            EventLog& events);
 
-  /// Registers every service with the machine. Throws Error: there is no key, or the upstream is refused.
+  /// Registers every service with the machine. Throws Error: the upstream, or the host's proxy, is refused.
   void offer(machine::Machine& machine);
-  /// Starts the MCP servers beside the boot, so that the guest's first request finds them. `watch` is told of each
-  /// process. Throws Error naming the server.
+  /// Reads the model's key and starts the MCP servers beside the boot, so that the guest's first request finds them.
+  /// `watch` is told of each process. Throws Error: there is no key, or it names the server.
   boost::asio::awaitable<void> start_servers(machine::Parts& parts);
   /// Ends every server; only after the machine's links are gone.
   void close() noexcept;

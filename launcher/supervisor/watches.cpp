@@ -49,7 +49,7 @@ asio::awaitable<void> Supervisor::start_mcp_servers() {
   } catch (const Error& error) {
     failure = error;
   }
-  if (failure) end({"an MCP server did not start", failure, {}});
+  if (failure) end({"a gateway did not start", failure, {}});
 }
 
 }  // namespace agentvm::supervisor

@@ -240,7 +240,7 @@ class Doctor {
       obstacles.emplace_back(error.what());
     }
     for (const std::string& obstacle : obstacles) {
-      add({"network", false, false, obstacle, purpose, "agentvm-netd --check (as root) says more."});
+      add({"network", false, false, obstacle, purpose, "More is said by: sudo " + netd.program + " --check"});
     }
   }
 

@@ -202,23 +202,30 @@ std::vector<std::string> HostNetwork::restore_rules() noexcept {
   std::vector<std::string> said;
   attempt(said, [&] {
     if (!network_ || firewall_.intact()) return;
-    // Without rules nothing may pass; and when they cannot be made again, nothing does.
-    links_.set_down(bridge_index_);
     said.emplace_back("Somebody deleted the guests' rules (nft flush ruleset, or a reload of nftables): made again.");
-    firewall_.apply(ruleset_of(*network_));
-    for (const Lease& lease : leases_) {
-      const std::size_t before = said.size();
-      attempt(said, [&] { firewall_.apply(admit(lease)); });
-      // A tap the rules do not know of is no guest's to them: it must not be a port that works.
-      if (said.size() > before) links_.set_down(links_.index_of(lease.tap));
-    }
-    links_.set_up(bridge_index_);
-    // Only now: switching a link off forgets its neighbours.
-    for (const Lease& lease : leases_) {
-      attempt(said, [&] { links_.add_station(links_.index_of(lease.tap), bridge_index_, lease.mac, lease.address); });
-    }
+    remake_rules(said);
   });
   return said;
+}
+
+void HostNetwork::remake_rules(std::vector<std::string>& failures) {
+  // Without rules nothing may pass; and when they cannot be made again, nothing does.
+  links_.set_down(bridge_index_);
+  firewall_.apply(ruleset_of(*network_));
+  closed_taps_.clear();
+  for (const Lease& lease : leases_) {
+    const std::size_t before = failures.size();
+    attempt(failures, [&] { firewall_.apply(admit(lease)); });
+    if (failures.size() == before) continue;
+    // A tap the rules do not know of is no guest's to them: it must not be a port that works.
+    closed_taps_.push_back(lease.tap);
+    links_.set_down(links_.index_of(lease.tap));
+  }
+  links_.set_up(bridge_index_);
+  // Only now: switching a link off forgets its neighbours.
+  for (const Lease& lease : leases_) {
+    attempt(failures, [&] { links_.add_station(links_.index_of(lease.tap), bridge_index_, lease.mac, lease.address); });
+  }
 }
 
 void HostNetwork::restart_resolver(bool again) {
@@ -244,6 +251,12 @@ std::vector<std::string> HostNetwork::explain() {
 
 std::vector<std::string> HostNetwork::obstacles() {
   std::vector<std::string> lines;
+  for (const Damage& damage : damages()) {
+    lines.push_back(fmt::format("Guests are off line: {}. {}", damage.sentence,
+                                damage.kind == Damage::Kind::beyond_repair
+                                    ? "End the VMs concerned and start them again."
+                                    : "agentvm-netd makes it again; its log says when it cannot."));
+  }
   const std::vector<Link> links = links_.list();
   const Network network = network_ ? *network_ : choose(links);
   if (const std::string reason = tap_obstacle(); !reason.empty()) {

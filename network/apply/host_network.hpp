@@ -38,6 +38,11 @@ class HostNetwork {
   /// After a table was deleted: when one of ours is missing, the bridge is off until all rules are there again; it
   /// stays off when they cannot be made. Returns what happened, in words.
   std::vector<std::string> restore_rules() noexcept;
+  /// After something changed about our links or forwarding: makes again what others undid (ip_forward = 0, a bridge or
+  /// tap that was switched off or lost its address, neighbour entries). Returns what happened, in words.
+  std::vector<std::string> repair() noexcept;
+  /// Whether a link, by its index, is one of ours that repair() looks after.
+  bool concerns(int index) const noexcept;
   /// Everything away.
   std::vector<std::string> close() noexcept;
 
@@ -56,6 +61,19 @@ class HostNetwork {
   std::vector<std::string> obstacles();
 
  private:
+  /// Something that keeps guests off line.
+  struct Damage {
+    enum class Kind { forwarding, bridge_down, address, port, tap_down, station, beyond_repair } kind;
+    std::optional<Lease> lease;
+    std::string sentence;  ///< without a capital and a full stop
+  };
+  /// In the order in which they are to be mended.
+  std::vector<Damage> damages();
+  void mend(const Damage& damage);
+  void mend_forwarding();
+  /// All rules anew, with the bridge off meanwhile. What fails is added to `failures`; a tap without rules stays off.
+  void remake_rules(std::vector<std::string>& failures);
+
   Network choose(const std::vector<Link>& links);
   /// What the rules there are say about how forwarding was.
   void remember_forwarding(Network& network);
@@ -69,6 +87,7 @@ class HostNetwork {
   int bridge_index_ = 0;
   std::vector<std::string> notes_;
   std::vector<Lease> leases_;
+  std::vector<std::string> closed_taps_;  ///< whose rules could not be made again
   std::optional<Resolver> resolver_;
 };
 

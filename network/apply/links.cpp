@@ -11,6 +11,7 @@
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
+#include <netlink/route/neighbour.h>
 #include <netlink/route/route.h>
 #include <netlink/socket.h>
 
@@ -29,6 +30,7 @@ struct Release {
   void operator()(nl_addr* address) const noexcept { nl_addr_put(address); }
   void operator()(nl_cache* cache) const noexcept { nl_cache_free(cache); }
   void operator()(nl_msg* message) const noexcept { nlmsg_free(message); }
+  void operator()(nl_cb* callbacks) const noexcept { nl_cb_put(callbacks); }
 };
 template <typename T>
 using Owned = std::unique_ptr<T, Release>;
@@ -114,6 +116,41 @@ void put_address(nl_msg* message, Ipv4 address) {
   check(nla_put_u32(message, NDA_DST, htonl(address.value)), "making a netlink request");
 }
 
+struct BridgeEntry {
+  int port;
+  Mac mac;
+  bool found = false;
+};
+
+int compare_entry(nl_msg* message, void* argument) {
+  auto& wanted = *static_cast<BridgeEntry*>(argument);
+  nlattr* parts[NDA_MAX + 1];
+  if (nlmsg_parse(nlmsg_hdr(message), sizeof(ndmsg), parts, NDA_MAX, nullptr) < 0) return NL_OK;
+  const auto* header = static_cast<const ndmsg*>(nlmsg_data(nlmsg_hdr(message)));
+  const nlattr* mac = parts[NDA_LLADDR];
+  if (header->ndm_ifindex == wanted.port && (header->ndm_state & NUD_NOARP) != 0 && mac != nullptr &&
+      nla_len(mac) == static_cast<int>(wanted.mac.bytes.size()) &&
+      std::memcmp(nla_data(mac), wanted.mac.bytes.data(), wanted.mac.bytes.size()) == 0) {
+    wanted.found = true;
+  }
+  return NL_OK;
+}
+
+/// libnl's caches of neighbours leave a bridge's own out.
+bool bridge_knows(nl_sock* socket, int port, const Mac& mac) {
+  auto request = made(nlmsg_alloc_simple(RTM_GETNEIGH, NLM_F_DUMP));
+  ndmsg header{};
+  header.ndm_family = AF_BRIDGE;
+  check(nlmsg_append(request.get(), &header, sizeof header, NLMSG_ALIGNTO), "making a netlink request");
+  BridgeEntry wanted{port, mac};
+  const std::unique_ptr<nl_cb, Release> callbacks(nl_cb_alloc(NL_CB_DEFAULT));
+  if (!callbacks) throw Error("out of memory for a netlink request");
+  nl_cb_set(callbacks.get(), NL_CB_VALID, NL_CB_CUSTOM, compare_entry, &wanted);
+  check(nl_send_auto(socket, request.get()), "listing what the bridge knows");
+  check(nl_recvmsgs(socket, callbacks.get()), "listing what the bridge knows");
+  return wanted.found;
+}
+
 }  // namespace
 
 bool is_own(const Link& link) {
@@ -141,7 +178,8 @@ std::vector<Link> Links::list() {
     auto* link = reinterpret_cast<rtnl_link*>(object);
     links.push_back({rtnl_link_get_ifindex(link), text_or_empty(rtnl_link_get_name(link)),
                      text_or_empty(rtnl_link_get_ifalias(link)), text_or_empty(rtnl_link_get_type(link)),
-                     mac_of(rtnl_link_get_addr(link)), rtnl_link_get_master(link)});
+                     mac_of(rtnl_link_get_addr(link)), rtnl_link_get_master(link),
+                     (rtnl_link_get_flags(link) & IFF_UP) != 0});
   }
   return links;
 }
@@ -237,6 +275,36 @@ void Links::add_station(int port, int bridge, const Mac& mac, Ipv4 address) {
   put_address(neighbour.get(), address);
   put_mac(neighbour.get(), mac);
   check(nl_send_sync(socket_.get(), neighbour.release()), "telling the host where " + format(address) + " is");
+}
+
+bool Links::has_address(int index, Ipv4 address, unsigned bits) {
+  nl_cache* raw = nullptr;
+  check(rtnl_addr_alloc_cache(socket_.get(), &raw), "listing the host's addresses");
+  const Owned<nl_cache> cache(raw);
+  const auto wanted = netlink_address(address, bits);
+  for (nl_object* object = nl_cache_get_first(raw); object != nullptr; object = nl_cache_get_next(object)) {
+    auto* one = reinterpret_cast<rtnl_addr*>(object);
+    nl_addr* const local = rtnl_addr_get_local(one);
+    if (rtnl_addr_get_ifindex(one) == index && local != nullptr && nl_addr_cmp(local, wanted.get()) == 0) return true;
+  }
+  return false;
+}
+
+bool Links::has_station(int port, int bridge, const Mac& mac, Ipv4 address) {
+  nl_cache* raw = nullptr;
+  check(rtnl_neigh_alloc_cache(socket_.get(), &raw), "listing the host's neighbours");
+  const Owned<nl_cache> neighbours(raw);
+  const auto wanted = netlink_address(address, 32);
+  bool known_to_host = false;
+  for (nl_object* object = nl_cache_get_first(raw); object != nullptr; object = nl_cache_get_next(object)) {
+    auto* one = reinterpret_cast<rtnl_neigh*>(object);
+    nl_addr* const there = rtnl_neigh_get_dst(one);
+    if (rtnl_neigh_get_ifindex(one) == bridge && there != nullptr && nl_addr_cmp(there, wanted.get()) == 0 &&
+        rtnl_neigh_get_state(one) == NUD_PERMANENT && mac_of(rtnl_neigh_get_lladdr(one)).bytes == mac.bytes) {
+      known_to_host = true;
+    }
+  }
+  return known_to_host && bridge_knows(socket_.get(), port, mac);
 }
 
 void Links::remove_neighbour(int bridge, Ipv4 address) {

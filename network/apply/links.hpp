@@ -19,6 +19,7 @@ struct Link {
   std::string kind;  ///< "bridge", "tun", "veth"...; "" for a device
   Mac mac;
   int master = 0;  ///< index of the bridge it is a port of, 0: none
+  bool up = false;
 };
 
 /// Whether agentvm made it: a tap with the mark and a name as we give it, or a bridge with the MAC that agentvm gives
@@ -46,6 +47,10 @@ class Links {
   /// Tells the bridge that a MAC is behind a port, and the host that an address is that MAC's. The first lasts as long
   /// as the port, the second until remove_neighbour.
   void add_station(int port, int bridge, const Mac& mac, Ipv4 address);
+  /// Whether a link has an IPv4 address of that length.
+  bool has_address(int index, Ipv4 address, unsigned bits);
+  /// Whether both entries of add_station are there.
+  bool has_station(int port, int bridge, const Mac& mac, Ipv4 address);
   /// It is no error when there is none.
   void remove_neighbour(int bridge, Ipv4 address);
   /// It is no error when there is no such link.

@@ -3,15 +3,19 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <grp.h>
 #include <poll.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
+#include <iterator>
 #include <thread>
+#include <vector>
 
 #include "base/file.hpp"
 #include "base/process.hpp"
@@ -30,15 +34,47 @@ constexpr auto glance = 100ms;
 /// A netd that is just ending closes a connection without an answer; then it is asked again.
 constexpr int attempts = 3;
 
+/// Where systemd's units lie (systemd.unit(5)).
+constexpr const char* unit_directories[] = {"/etc/systemd/system", "/run/systemd/system",
+                                            "/usr/local/lib/systemd/system", "/usr/lib/systemd/system",
+                                            "/lib/systemd/system"};
+
+bool unit_installed() {
+  return std::any_of(std::begin(unit_directories), std::end(unit_directories), [](const char* directory) {
+    return ::access((std::string(directory) + "/agentvm-netd.socket").c_str(), F_OK) == 0;
+  });
+}
+
+/// Whether the caller's processes are in the group; nullopt: there is no such group.
+std::optional<bool> in_group() {
+  const struct group* entry = getgrnam(group_name);
+  if (entry == nullptr) return std::nullopt;
+  std::vector<gid_t> groups(static_cast<std::size_t>(std::max(0, getgroups(0, nullptr))));
+  const int count = getgroups(static_cast<int>(groups.size()), groups.data());
+  groups.resize(static_cast<std::size_t>(std::max(0, count)));
+  return getegid() == entry->gr_gid || std::find(groups.begin(), groups.end(), entry->gr_gid) != groups.end();
+}
+
+/// The commands that make netd run here and let the caller use it, as far as they are still needed.
+std::string start_hint(const NetdAccess& access) {
+  std::string commands;
+  const std::optional<bool> member = in_group();
+  if (!member) commands += fmt::format("sudo groupadd --system {}; ", group_name);
+  if (!member.value_or(false)) commands += fmt::format("sudo usermod -aG {} $USER, and log in again; ", group_name);
+  if (unit_installed()) {
+    commands += "sudo systemctl enable --now agentvm-netd.socket";
+  } else if (!access.program.empty()) {
+    commands += "sudo " + access.program;
+  } else {
+    return "agentvm-netd is not installed beside agentvm: install agentvm anew, or run with --egress none.";
+  }
+  return fmt::format("Start it: {}. Or run with --egress none: the model and the MCP servers need no network.",
+                     commands);
+}
+
 Error no_netd(const NetdAccess& access) {
-  // It lies outside PATH, and gives its socket to the group that is there when it starts.
-  return Error(
-      "agentvm-netd is not running, and only root can make a network without it",
-      fmt::format("Join the group {0} (sudo groupadd -rf {0}; sudo usermod -aG {0} $USER; then log in again) and "
-                  "start it: sudo {1}, or sudo systemctl enable --now agentvm-netd.socket where its unit is "
-                  "installed. Or run with --egress none: the model and the MCP servers need no network.",
-                  group_name, access.program.empty() ? "agentvm-netd" : access.program),
-      ExitCode::cannot_start);
+  return Error("agentvm-netd is not running, and only root can make a network without it", start_hint(access),
+               ExitCode::cannot_start);
 }
 
 Error not_allowed(const std::string& socket) {

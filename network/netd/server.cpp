@@ -27,6 +27,8 @@ constexpr std::size_t spare_callers_per_user = 16;
 constexpr std::chrono::seconds resolver_rest{10};
 /// Out of descriptors: a pause lets callers go.
 constexpr std::chrono::milliseconds accept_rest{200};
+/// Between two repairs: somebody may undo them for ever.
+constexpr std::chrono::seconds repair_rest{1};
 
 /// A caller that does not take its answer at once is no caller of ours: answers fit the socket's buffer.
 bool send_all(int socket, std::string_view text) {
@@ -54,7 +56,8 @@ void Server::serve() {
                                  {listens ? options_.listener.get() : -1, POLLIN, 0},
                                  {-1, POLLIN, 0},
                                  {-1, POLLIN, 0},
-                                 {rule_watch_.fd(), POLLIN, 0}};
+                                 {rule_watch_.fd(), POLLIN, 0},
+                                 {link_watch_.fd(), POLLIN, 0}};
     if (Resolver* resolver = network_.resolver()) {
       items[2].fd = resolver->output_ended() ? -1 : resolver->output();
       items[3].fd = resolver->pidfd();
@@ -69,6 +72,10 @@ void Server::serve() {
     if (items[4].revents != 0 && rule_watch_.table_deleted()) {
       for (const std::string& sentence : network_.restore_rules()) spdlog::error("{}", sentence);
     }
+    if (items[5].revents != 0 && link_watch_.changed([this](int index) { return network_.concerns(index); })) {
+      repair_wanted_ = true;
+    }
+    repair();
     const auto now = Clock::now();
     std::size_t index = first;
     for (auto caller = callers_.begin(); caller != callers_.end(); ++index) {
@@ -82,8 +89,17 @@ void Server::serve() {
   }
 }
 
+void Server::repair() {
+  if (!repair_wanted_ || Clock::now() < no_repair_before_) return;
+  repair_wanted_ = false;
+  const std::vector<std::string> said = network_.repair();
+  for (const std::string& sentence : said) spdlog::warn("{}", sentence);
+  if (!said.empty()) no_repair_before_ = Clock::now() + repair_rest;
+}
+
 int Server::milliseconds_to_deadline() const {
   auto earliest = deaf_until_ > Clock::now() ? deaf_until_ : Clock::time_point::max();
+  if (repair_wanted_) earliest = std::min(earliest, no_repair_before_);
   for (const Caller& caller : callers_) {
     if (!caller.lease) earliest = std::min(earliest, caller.deadline);
   }

@@ -9,6 +9,7 @@
 
 #include "base/unique_fd.hpp"
 #include "network/apply/host_network.hpp"
+#include "network/apply/link_watch.hpp"
 #include "network/apply/rule_watch.hpp"
 #include "network/netd/peer.hpp"
 
@@ -50,12 +51,16 @@ class Server {
   std::string shown();
   void dismiss(Callers::iterator caller);
   void watch_resolver();
+  void repair();
   int milliseconds_to_deadline() const;
 
   ServerOptions options_;
   HostNetwork& network_;
   UniqueFd signals_;
   RuleWatch rule_watch_;
+  LinkWatch link_watch_;
+  bool repair_wanted_ = false;
+  std::chrono::steady_clock::time_point no_repair_before_ = {};
   std::chrono::steady_clock::time_point deaf_until_ = {};  ///< out of descriptors: no new callers before
   Callers callers_;
   std::string resolver_text_;

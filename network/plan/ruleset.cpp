@@ -117,6 +117,13 @@ json too_many_flows() {
             {"set", in_set(flows_set)},
             {"stmt", json::array({json::object({{"ct count", {{"val", most_flows}, {"inv", true}}}})})}}}};
 }
+/// A connection's first segments promise no more than the narrower of both ways carries: an uplink with a smaller MTU
+/// whose "fragmentation needed" is lost on the way would take every download otherwise.
+json clamp_segment_size() {
+  return {
+      {"mangle",
+       {{"key", {{"tcp option", {{"name", "maxseg"}, {"field", "size"}}}}}, {"value", {{"rt", {{"key", "mtu"}}}}}}}};
+}
 json local_destination() {
   return match({{"fib", {{"result", "type"}, {"flags", json::array({"daddr"})}}}}, "==", "local");
 }
@@ -184,6 +191,9 @@ void add_inet(Table table, const Network& network) {
   table.base_chain("prerouting", "filter", "prerouting", raw_priority);
   table.rule("prerouting", {match(meta("iifname"), "==", in_set(taps_set)), counter, drop});
   table.base_chain("forward", "filter", "forward", filter_priority);
+  const json opens = match(field("tcp", "flags"), "in", "syn");
+  for (const json& direction : {from_guests, to_guests})
+    table.rule("forward", {direction, opens, clamp_segment_size()});
   table.rule("forward", {from_guests, jump("from_guests")});
   table.rule("forward", {to_guests, jump("to_guests")});
   if (!network.standing_links.empty()) add_standing(table, network);
@@ -303,6 +313,7 @@ std::vector<std::string> describe_rules(const Network& network) {
   lines.emplace_back(
       "Nobody opens a connection to a guest, and no guest sees another: ports are isolated, frames between them "
       "dropped.");
+  lines.emplace_back("TCP segments are as small as the narrower way needs (MSS clamped to the route's MTU).");
   lines.push_back(fmt::format("A guest has at most {} flows at a time.", most_flows));
   lines.emplace_back(
       "A guest sends from its own MAC and address only; ARP for others, IPv6, DHCP, VLANs and broadcasts are dropped.");

@@ -30,7 +30,6 @@
 #include "guest/bridge.hpp"
 #include "guest/services.hpp"
 #include "launcher/gateway/mcp/mcp_gateway.hpp"
-#include "launcher/gateway/model/key.hpp"
 #include "launcher/gateway/model/model_gateway.hpp"
 #include "vmspec/agents/codex_config.hpp"
 
@@ -64,7 +63,7 @@ int serve(const json& config) {
 
   vmspec::ModelSpec model{
       "scripted", config.at("upstream"), {vmspec::KeySource::Kind::env, config.at("key_variable"), {}}};
-  gateway::ModelGateway models(io.get_executor(), model, gateway::read_model_key(model), sink);
+  gateway::ModelGateway models(io.get_executor(), model, sink);
   vmspec::McpSpec server;
   server.name = "nixos";
   server.command = config.at("server").get<std::vector<std::string>>();
@@ -76,7 +75,7 @@ int serve(const json& config) {
   auto [guest_end, host_end] = socket_pair();
   const auto host = link::Session::create(io.get_executor(), std::move(host_end), link::Role::server, {},
                                           [&](link::StreamPtr stream) -> asio::awaitable<void> {
-                                            if (stream->path() == "/model") return models.serve(std::move(stream));
+                                            if (stream->path() == "/model") return models.handler()(std::move(stream));
                                             return mcp.serve(std::move(stream));
                                           });
   const auto guest = link::Session::create(io.get_executor(), std::move(guest_end), link::Role::client);

@@ -1,6 +1,7 @@
 # users_test.py - who may take leases, how many, whose the taps are, and what becomes of callers that misbehave.
 import json
 import os
+import shutil
 import socket
 import stat
 import subprocess
@@ -43,7 +44,7 @@ class Users(unittest.TestCase):
         self.world = World()
         self.addCleanup(self.world.close)
         os.chmod(self.world.directory, 0o755)
-        groups = os.path.join(self.world.directory, "group")
+        groups = self.groups = os.path.join(self.world.directory, "group")
         with open(groups, "w", encoding="ascii") as file:
             file.write(f"root:x:0:\nagentvm:x:{GROUP}:\n")
         self.netd = self.world.start_netd("--leases-per-user", "2", files={"/etc/group": groups})
@@ -147,6 +148,34 @@ class Users(unittest.TestCase):
             silent.settimeout(seconds(10))
             silent.sendall(b'{"request":')
             self.assertEqual(silent.recv(100), b"")
+
+    def test_without_netd_a_stranger_is_told_what_to_type(self):
+        """Each command in the hint names something that is there, and the group is mentioned to who is not in it."""
+        holder = shutil.copy(os.path.join(os.environ["AGENTVM_TEST_TOOLS"], "lease_holder"), self.tests)
+        empty = os.path.join(self.world.directory, "nobody-listens")
+        os.mkdir(empty)
+
+        def hint_for(groups, files):
+            """What lease_holder, as a user, says in a world with these files over others."""
+            mounts = "".join(f'mount --bind "{source}" {target} && ' for target, source in files.items())
+            become = f'exec setpriv --reuid {STRANGER} --regid {STRANGER} --groups {groups} "$0" "$@"'
+            done = subprocess.run(["unshare", "-m", "sh", "-c", mounts + become, holder, empty, netd.PROGRAM, "app"],
+                                  capture_output=True, text=True, check=False, timeout=seconds(20), cwd="/")
+            answer = json.loads(done.stdout)
+            self.assertIn("agentvm-netd is not running", answer["error"])
+            return answer["hint"]
+
+        for groups, member in ((GROUP, True), (STRANGER, False)):
+            hint = hint_for(groups, {"/etc/group": self.groups})
+            self.assertEqual("sudo usermod -aG agentvm $USER" in hint, not member, hint)
+            self.assertNotIn("groupadd", hint)
+            if "systemctl" not in hint:  # no unit is installed on this machine
+                self.assertIn(f"sudo {netd.PROGRAM}.", hint)
+        without = os.path.join(self.world.directory, "no-group")
+        with open(without, "w", encoding="ascii") as file:
+            file.write("root:x:0:\n")
+        hint = hint_for(STRANGER, {"/etc/group": without})
+        self.assertIn("sudo groupadd --system agentvm; sudo usermod -aG agentvm $USER", hint)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
 
+#include "launcher/gateway/http/response_head.hpp"
+
 namespace agentvm::gateway {
 
 namespace http = boost::beast::http;
@@ -89,8 +91,12 @@ struct HttpReader::Impl {
   virtual std::string& body() = 0;
   virtual void finish_head() = 0;
 
+  /// The head of an answer is made strict before it is parsed, and so is waited for as a whole.
+  bool make_head_strict();
+
   HttpReaderLimits limits;
-  std::string pending;  // not parsed yet
+  std::string pending;      // not parsed yet
+  bool head_ready = false;  // what is pending may be parsed
   std::size_t head_bytes = 0;
   bool head_finished = false;
 };
@@ -130,9 +136,21 @@ struct ReaderImpl final : Base {
 
 }  // namespace
 
+bool HttpReader::Impl::make_head_strict() {
+  const std::size_t length = response_head_length(pending);
+  if ((length == 0 ? pending.size() : length) > limits.head_bytes) {
+    throw HttpError(431, "the head is longer than " + std::to_string(limits.head_bytes) + " bytes");
+  }
+  if (length == 0) return false;
+  pending.replace(0, length, strict_response_head(std::string_view(pending).substr(0, length)));
+  head_ready = true;
+  return true;
+}
+
 HttpReader::HttpReader(HttpKind kind, HttpReaderLimits limits) {
   if (kind == HttpKind::request) {
     impl_ = std::make_unique<ReaderImpl<true, Impl>>(limits);
+    impl_->head_ready = true;
   } else {
     impl_ = std::make_unique<ReaderImpl<false, Impl>>(limits);
   }
@@ -144,6 +162,7 @@ HttpReader& HttpReader::operator=(HttpReader&&) noexcept = default;
 void HttpReader::feed(std::string_view bytes) {
   auto& me = *impl_;
   me.pending.append(bytes);
+  if (!me.head_ready && !me.make_head_strict()) return;
   while (!me.pending.empty() && !me.done()) {
     ErrorCode error;
     const std::size_t used = me.put(me.pending, error);
@@ -171,7 +190,8 @@ void HttpReader::feed(std::string_view bytes) {
 void HttpReader::feed_end() {
   auto& me = *impl_;
   if (me.done()) return;
-  if (!me.got_some()) throw HttpError(400, "the connection ended before a message");
+  if (!started()) throw HttpError(400, "the connection ended before a message");
+  if (!me.head_ready) throw HttpError(400, "the connection ended within a message");
   ErrorCode error;
   me.put_eof(error);
   if (error) throw HttpError(400, "the connection ended within a message");

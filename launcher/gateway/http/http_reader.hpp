@@ -48,7 +48,8 @@ struct HttpReaderLimits {
   bool without_body = false;                     ///< a response to HEAD: its length says nothing
 };
 
-/// One message. What follows it in the same bytes is kept and given to the next one's reader with take_rest().
+/// One message; an answer's head as leniently as response_head.hpp says. What follows it in the same bytes is kept and
+/// given to the next one's reader with take_rest().
 class HttpReader {
  public:
   HttpReader(HttpKind kind, HttpReaderLimits limits);

@@ -1,6 +1,7 @@
-// upstream.cpp - Beast's timed stream, with OpenSSL over it for https.
+// upstream.cpp - Beast's timed stream, with OpenSSL over it for https, through the host's proxy where it has one.
 #include "launcher/gateway/http/upstream.hpp"
 
+#include <fmt/format.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
@@ -24,6 +25,8 @@
 #include "base/async/event.hpp"
 #include "base/async/race.hpp"
 #include "base/error.hpp"
+#include "launcher/gateway/http/dial.hpp"
+#include "launcher/gateway/http/http_reader.hpp"
 
 namespace agentvm::gateway {
 
@@ -53,6 +56,10 @@ TlsTrust::Context& TlsTrust::context() {
 }
 
 namespace {
+
+using Tls = beast::ssl_stream<beast::tcp_stream>;
+/// To a proxy, for another one within: asio's own, which a TLS stream can lie over.
+using OuterTls = asio::ssl::stream<beast::tcp_stream>;
 
 constexpr std::size_t read_bytes = 32 * 1024;
 
@@ -97,36 +104,27 @@ class Connection final : public Upstream {
   Stream stream_;
 };
 
-/// A look-up that may be given up: getaddrinfo(3) in asio's thread cannot be, so its answer then falls on deaf ears.
-struct LookUp {
-  explicit LookUp(const asio::any_io_executor& executor) : resolver(executor), answered(executor) {}
-  tcp::resolver resolver;
-  AsyncEvent answered;
-  bool done = false;
-  ErrorCode error;
-  tcp::resolver::results_type found;
-};
-
-asio::awaitable<std::vector<tcp::endpoint>> resolve(asio::any_io_executor executor, const UpstreamUrl& url) {
-  const auto look_up = std::make_shared<LookUp>(executor);
-  look_up->resolver.async_resolve(url.host, url.port,
-                                  tcp::resolver::address_configured | tcp::resolver::numeric_service,
-                                  [look_up](const ErrorCode& error, tcp::resolver::results_type found) {
-                                    look_up->done = true;
-                                    look_up->error = error;
-                                    look_up->found = std::move(found);
-                                    look_up->answered.notify();
-                                  });
-  while (!look_up->done) co_await look_up->answered.wait();
-  if (look_up->error) {
-    throw Error(endpoint_name(url) + ": the name " + url.host + " could not be resolved: " + look_up->error.message());
+/// A TCP connection; the caller limits the time.
+asio::awaitable<beast::tcp_stream> connected(std::string host, std::string port, bool loopback_only, std::string name) {
+  Endpoints endpoints;
+  try {
+    endpoints = co_await resolve(host, port);
+  } catch (const boost::system::system_error& error) {
+    throw Error(name + ": the name " + host + " could not be resolved: " + error.code().message());
   }
-  std::vector<tcp::endpoint> endpoints;
-  for (const auto& entry : look_up->found) {
-    if (url.tls || entry.endpoint().address().is_loopback()) endpoints.push_back(entry.endpoint());
+  if (loopback_only) {
+    std::erase_if(endpoints, [](const tcp::endpoint& endpoint) { return !endpoint.address().is_loopback(); });
+    if (endpoints.empty()) throw Error(name + ": the name has no loopback address, and http:// needs one");
   }
-  if (endpoints.empty()) throw Error(endpoint_name(url) + ": the name has no loopback address, and http:// needs one");
-  co_return endpoints;
+  try {
+    auto dialling = dial(in_turn(endpoints));
+    beast::tcp_stream stream(co_await std::move(dialling));
+    ErrorCode ignored;
+    stream.socket().set_option(tcp::no_delay(true), ignored);
+    co_return stream;
+  } catch (const boost::system::system_error& error) {
+    throw Error(name + ": connecting failed: " + reason(error.code()));
+  }
 }
 
 std::string tls_reason(SSL* ssl, const ErrorCode& error) {
@@ -137,47 +135,94 @@ std::string tls_reason(SSL* ssl, const ErrorCode& error) {
   return reason(error);
 }
 
-asio::awaitable<std::unique_ptr<Upstream>> connect_within(asio::any_io_executor executor, UpstreamUrl url,
-                                                          TlsTrust& trust, std::chrono::milliseconds limit) {
-  const std::string name = endpoint_name(url);
-  const auto endpoints = co_await resolve(executor, url);
-  beast::tcp_stream socket(executor);
-  socket.expires_after(limit);
-  const auto [error, endpoint] = co_await socket.async_connect(endpoints, asio::as_tuple(asio::use_awaitable));
-  if (error) throw Error(name + ": connecting failed: " + reason(error));
-  ErrorCode ignored;
-  socket.socket().set_option(tcp::no_delay(true), ignored);
-  if (!url.tls) co_return std::make_unique<Connection<beast::tcp_stream>>(name, std::move(socket));
-
-  beast::ssl_stream<beast::tcp_stream> stream(std::move(socket), trust.context().context);
+/// Secure: a TLS stream over Lower.
+template <typename Secure, typename Lower>
+asio::awaitable<Secure> tls_over(Lower lower, std::string host, TlsTrust& trust, std::string name) {
+  Secure stream(std::move(lower), trust.context().context);
   SSL* const ssl = stream.native_handle();
   ErrorCode is_no_address;
-  asio::ip::make_address(url.host, is_no_address);
+  asio::ip::make_address(host, is_no_address);
   // RFC 6066, 3: literal addresses are no server names.
-  if (is_no_address && SSL_set_tlsext_host_name(ssl, url.host.c_str()) != 1) {
+  if (is_no_address && SSL_set_tlsext_host_name(ssl, host.c_str()) != 1) {
     throw Error(name + ": the host's name is not one TLS can ask for");
   }
   static constexpr std::array<unsigned char, 9> http_1_1 = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
   SSL_set_alpn_protos(ssl, http_1_1.data(), http_1_1.size());
-  stream.set_verify_callback(asio::ssl::host_name_verification(url.host));
+  stream.set_verify_callback(asio::ssl::host_name_verification(host));
   const auto [tls_error] =
       co_await stream.async_handshake(asio::ssl::stream_base::client, asio::as_tuple(asio::use_awaitable));
   if (tls_error) throw Error(name + ": " + tls_reason(ssl, tls_error));
-  co_return std::make_unique<Connection<beast::ssl_stream<beast::tcp_stream>>>(name, std::move(stream));
+  co_return stream;
+}
+
+/// Asks the proxy for a tunnel. `name` says whose it is to be.
+template <typename Stream>
+asio::awaitable<void> open_tunnel(Stream& stream, const UpstreamRoute& route, std::string name) {
+  const std::string proxy = name + ": the proxy " + route.proxy->name();
+  const std::string request = connect_request(route.url, *route.proxy);
+  const auto [failed, sent] =
+      co_await asio::async_write(stream, asio::buffer(request), asio::as_tuple(asio::use_awaitable));
+  if (failed) throw Error(proxy + ": " + reason(failed));
+  // A tunnel has no body, whatever its answer's fields say (RFC 9110, 9.3.6).
+  HttpReader answer(HttpKind::response, {.without_body = true});
+  std::string bytes(read_bytes, '\0');
+  try {
+    while (!answer.head_done()) {
+      const auto [error, size] =
+          co_await stream.async_read_some(asio::buffer(bytes), asio::as_tuple(asio::use_awaitable));
+      if (error) throw Error(proxy + " closed the connection without an answer");
+      answer.feed(std::string_view(bytes).substr(0, size));
+    }
+  } catch (const HttpError& error) {
+    throw Error(proxy + " sent a bad answer: " + error.what());
+  }
+  const int status = answer.head().status;
+  if (status == 407) {
+    throw HttpError(403, proxy + " asks for a user name and a password (407): put them into HTTPS_PROXY on the host");
+  }
+  if (status / 100 == 4) throw HttpError(403, fmt::format("{} refuses the connection ({})", proxy, status));
+  if (status / 100 != 2) throw Error(fmt::format("{} answered with status {}", proxy, status));
+  // A TLS server never speaks first.
+  if (!answer.take_rest().empty()) throw Error(proxy + " sent more than its answer");
+}
+
+template <typename Stream>
+std::unique_ptr<Upstream> finished(std::string name, Stream stream) {
+  return std::make_unique<Connection<Stream>>(std::move(name), std::move(stream));
+}
+
+asio::awaitable<std::unique_ptr<Upstream>> connect_route(const UpstreamRoute& route, TlsTrust& trust) {
+  const UpstreamUrl& url = route.url;
+  const std::string name = endpoint_name(url);
+  if (!route.proxy || !url.tls) {
+    beast::tcp_stream stream = co_await connected(url.host, url.port, !url.tls, name);
+    if (!url.tls) co_return finished(name, std::move(stream));
+    auto secured = co_await tls_over<Tls>(std::move(stream), url.host, trust, name);
+    co_return finished(name, std::move(secured));
+  }
+  const std::string proxy = name + ": the proxy " + route.proxy->name();
+  beast::tcp_stream stream = co_await connected(route.proxy->host, route.proxy->port, false, proxy);
+  if (!route.proxy->tls) {
+    co_await open_tunnel(stream, route, name);
+    auto secured = co_await tls_over<Tls>(std::move(stream), url.host, trust, name);
+    co_return finished(name, std::move(secured));
+  }
+  auto outer = co_await tls_over<OuterTls>(std::move(stream), route.proxy->host, trust, proxy);
+  co_await open_tunnel(outer, route, name);
+  auto inner = co_await tls_over<beast::ssl_stream<OuterTls>>(std::move(outer), url.host, trust, name);
+  co_return finished(name, std::move(inner));
 }
 
 }  // namespace
 
-asio::awaitable<std::unique_ptr<Upstream>> Upstream::connect(asio::any_io_executor executor, UpstreamUrl url,
-                                                             TlsTrust& trust, std::chrono::milliseconds limit) {
+asio::awaitable<std::unique_ptr<Upstream>> Upstream::connect(UpstreamRoute route, TlsTrust& trust,
+                                                             std::chrono::milliseconds limit) {
   std::unique_ptr<Upstream> connected;
-  const std::string name = endpoint_name(url);
-  const auto work = [&]() -> asio::awaitable<void> {
-    connected = co_await connect_within(executor, url, trust, limit);
-  };
+  const auto work = [&]() -> asio::awaitable<void> { connected = co_await connect_route(route, trust); };
   const std::size_t over = co_await race(work(), sleep_for(limit));
   if (over == 1) {
-    throw Error(name + ": connecting took longer than " + std::to_string(limit.count() / 1000) + " s");
+    throw Error(endpoint_name(route.url) + ": connecting took longer than " + std::to_string(limit.count() / 1000) +
+                " s");
   }
   co_return connected;
 }

@@ -1,13 +1,14 @@
 // upstream.hpp - one connection from the host to the model's endpoint, plain or TLS.
 #pragma once
 
-#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "launcher/gateway/http/proxy.hpp"
 #include "launcher/gateway/http/upstream_url.hpp"
 
 namespace agentvm::gateway {
@@ -27,15 +28,22 @@ class TlsTrust {
   std::unique_ptr<Context> context_;
 };
 
+/// Where to connect, and through what.
+struct UpstreamRoute {
+  UpstreamUrl url;
+  std::optional<ProxyUrl> proxy = {};  ///< for https only
+};
+
 /// A connected endpoint. Every wait has a limit; a failure is an Error that names the endpoint.
 class Upstream {
  public:
   virtual ~Upstream() = default;
 
   /// Resolves, connects and, for https, checks the certificate against the name, all within `limit`. Plain http goes
-  /// only to addresses that are loopback ones after resolution. `trust` must outlive the connection.
-  static boost::asio::awaitable<std::unique_ptr<Upstream>> connect(boost::asio::any_io_executor executor,
-                                                                   UpstreamUrl url, TlsTrust& trust,
+  /// only to addresses that are loopback ones after resolution. A proxy is asked for a tunnel, resolves the name, and
+  /// sees nothing of what goes through. Throws Error; a proxy that refuses for good (4xx) is an HttpError 403. `trust`
+  /// must outlive the connection.
+  static boost::asio::awaitable<std::unique_ptr<Upstream>> connect(UpstreamRoute route, TlsTrust& trust,
                                                                    std::chrono::milliseconds limit);
 
   /// The next bytes; empty at the end.

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <string_view>
 
 #include "base/error.hpp"
 
@@ -22,13 +21,13 @@ bool is_path_char(char c) noexcept {
   return c > 0x20 && c < 0x7f && c != '?' && c != '#';
 }
 
+}  // namespace
+
 bool is_port(std::string_view text) noexcept {
   unsigned value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   return error == std::errc{} && end == text.data() + text.size() && value > 0 && value < 65536;
 }
-
-}  // namespace
 
 std::string UpstreamUrl::host_field() const {
   std::string text = host.find(':') == std::string::npos ? host : "[" + host + "]";

@@ -1,10 +1,14 @@
 // model_gateway.cpp - see model_gateway.hpp. One ModelConnection serves a stream, one Exchange a request on it.
 //
-// In an Exchange three things run side by side until the first of them ends: the answer's way back, the request
+// An Exchange asks the endpoint once, and once more when the endpoint refuses a key that can be read anew. The guest
+// never sees a 401: some agents repeat such a request for minutes, and no guest can do anything about the key.
+//
+// In each attempt three things run side by side until the first of them ends: the answer's way back, the request
 // body's way out (which may be answered before it is complete), and the watch for a guest that broke the stream off.
 #include "launcher/gateway/model/model_gateway.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
@@ -15,8 +19,12 @@
 #include "base/error.hpp"
 #include "base/link/read_within.hpp"
 #include "launcher/gateway/http/http_reader.hpp"
+#include "launcher/gateway/http/proxy.hpp"
 #include "launcher/gateway/http/upstream.hpp"
 #include "launcher/gateway/http/upstream_url.hpp"
+#include "launcher/gateway/json_guard.hpp"
+#include "launcher/gateway/model/kept_body.hpp"
+#include "launcher/gateway/model/lent_key.hpp"
 #include "launcher/gateway/model/model_http.hpp"
 #include "launcher/gateway/model/sse_observer.hpp"
 
@@ -29,14 +37,37 @@ namespace {
 
 constexpr std::size_t shown_path_bytes = 300;
 
+/// Of an answer that says no, for its reason.
+constexpr std::size_t refusal_bytes = 64 * 1024;
+constexpr std::size_t shown_refusal_bytes = 300;
+constexpr std::chrono::seconds refusal_time{5};
+
+std::string variable_of_host(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  return value != nullptr ? value : "";
+}
+
 /// What all connections of a gateway have in common.
 struct Service {
+  Service(asio::any_io_executor on, const vmspec::ModelSpec& model, EventSink sink, ModelLimits within)
+      : executor(on),
+        upstream(parse_upstream(model.upstream)),
+        proxy(upstream.tls ? proxy_for(upstream, variable_of_host) : std::nullopt),
+        key(std::move(on), model),
+        events(std::move(sink)),
+        limits(within) {
+    key.renewal_rest = limits.key_renewal_rest;
+    kept.left = limits.kept_bytes;
+  }
+
   asio::any_io_executor executor;
   UpstreamUrl upstream;
-  std::string key;
+  std::optional<ProxyUrl> proxy;
+  LentKey key;
   EventSink events;
   ModelLimits limits;
   TlsTrust trust = {};
+  KeptBudget kept = {};
 };
 
 asio::awaitable<void> until_cancelled(asio::any_io_executor executor) {
@@ -44,29 +75,46 @@ asio::awaitable<void> until_cancelled(asio::any_io_executor executor) {
   co_await never.wait();
 }
 
+/// Ends a request with an answer of our own.
+struct Refusal {
+  int status = 0;
+  std::string code, message;
+};
+
 class Exchange {
  public:
   Exchange(Service& service, link::Stream& guest, HttpReader& request)
-      : service_(service), guest_(guest), request_(request) {}
+      : service_(service), guest_(guest), request_(request), sent_(service.kept, service.key.renewable()) {}
 
   /// Answers the request whose head has been read; true when the connection can take another one.
   asio::awaitable<bool> run();
 
  private:
   asio::awaitable<void> perform();
+  asio::awaitable<void> attempt();
+  asio::awaitable<void> renew_key();
   asio::awaitable<void> send_body();
   asio::awaitable<void> receive_answer();
   asio::awaitable<HttpReader> read_head();
   asio::awaitable<void> pass_body(HttpReader& answer, Framing framing);
-  asio::awaitable<void> refuse(int status, std::string code, std::string message);
+  asio::awaitable<std::string> read_refusal(HttpReader& answer);
+  Refusal key_refusal() const;
+  asio::awaitable<void> refuse(Refusal refusal);
   void report() const;
 
   Service& service_;
   link::Stream& guest_;
   HttpReader& request_;
+  KeptBody sent_;
+  std::string key_;
   std::unique_ptr<Upstream> upstream_;
   steady_clock::time_point start_ = steady_clock::now();
   std::optional<HttpError> guest_fault_;
+  std::optional<Refusal> refusal_;  // when we answer by ourselves
+  std::string host_fault_;          // for the host's journal alone
+  int key_status_ = 0;              // 401 or 403: the upstream refused the key or the request
+  std::string upstream_reason_;     // its own words
+  bool continued_ = false;
   bool body_sent_ = false;
   bool answer_begun_ = false;
   bool reusable_ = false;
@@ -76,45 +124,109 @@ class Exchange {
 };
 
 asio::awaitable<bool> Exchange::run() {
-  std::optional<std::pair<int, std::string>> failure;
-  std::string code = "bad_request";
   bool broken_off = false;
   try {
     co_await perform();
   } catch (const HttpError& error) {
-    failure.emplace(error.status(), error.what());
+    refusal_ = Refusal{error.status(), error.status() == 403 ? "not_allowed" : "bad_request", error.what()};
   } catch (const Error& error) {
     broken_off = guest_.broken();
-    failure.emplace(502, error.what());
-    code = "upstream_failed";
+    refusal_ = Refusal{502, "upstream_failed", error.what()};
   }
-  reusable_ = reusable_ && !failure;
-  if (failure && !broken_off) {
+  reusable_ = reusable_ && !refusal_;
+  if (refusal_ && !broken_off) {
     if (answer_begun_) {
       // The guest must not take a part for the whole: an answer without its proper end is an error to every client.
       guest_.reset();
     } else {
-      co_await refuse(failure->first, code, failure->second);
+      co_await refuse(*refusal_);
     }
   }
   report();
   co_return reusable_;
 }
 
-asio::awaitable<void> Exchange::refuse(int status, std::string code, std::string message) {
-  status_ = status;
+asio::awaitable<void> Exchange::refuse(Refusal refusal) {
+  status_ = refusal.status;
   try {
-    co_await guest_.write(error_response(status, code, message, request_.head().method == "HEAD"));
+    co_await guest_.write(
+        error_response(refusal.status, refusal.code, refusal.message, request_.head().method == "HEAD"));
   } catch (const Error&) {
     status_ = 0;  // it left while being told
   }
 }
 
 asio::awaitable<void> Exchange::perform() {
-  const std::string head = upstream_request_head(request_.head(), service_.upstream, service_.key);
+  upstream_target(request_.head(), service_.upstream);  // refused before anything is asked for it
+  const auto take_key = [this]() -> asio::awaitable<void> {
+    try {
+      key_ = co_await service_.key.get();
+    } catch (const Error& error) {
+      host_fault_ = error.what();
+    }
+  };
+  if (co_await race(take_key(), guest_.closed()) == 1) co_return;
+  if (!host_fault_.empty()) {
+    refusal_ = key_refusal();
+    co_return;
+  }
+  co_await attempt();
+  if (key_status_ != 401 || !service_.key.renewable()) {
+    if (key_status_ != 0) refusal_ = key_refusal();
+    co_return;
+  }
+  co_await renew_key();
+}
+
+/// The endpoint refused the key: a second attempt with another one, where there is one.
+asio::awaitable<void> Exchange::renew_key() {
+  bool renewed = false;
+  const auto renew = [this, &renewed]() -> asio::awaitable<void> {
+    try {
+      renewed = co_await service_.key.renew(key_);
+      key_ = co_await service_.key.get();
+    } catch (const Error& error) {
+      host_fault_ = error.what();
+    }
+  };
+  if (co_await race(renew(), guest_.closed()) == 1) co_return;
+  if (renewed && sent_.complete()) {
+    key_status_ = 0;
+    co_await attempt();
+    if (key_status_ != 0) refusal_ = key_refusal();
+  } else if (renewed) {
+    refusal_ = Refusal{503, "key_renewed", "the model's key has just been renewed: send the request again"};
+  } else {
+    refusal_ = key_refusal();
+  }
+}
+
+/// What the guest is told instead of the endpoint's 401 or 403, or of why the host has no key.
+Refusal Exchange::key_refusal() const {
+  const std::string& host = service_.upstream.host;
+  const std::string source = service_.key.source();
+  if (!host_fault_.empty()) {
+    return {
+        403, "no_key",
+        "there is no key for the model: " + source + " gave none. The host's `agentvm logs --source model` says why."};
+  }
+  if (key_status_ == 401 && key_.empty()) {
+    return {403, "no_key", host + " asks for a key (401), and the profile's model.key names none: set it on the host."};
+  }
+  if (key_status_ == 401) {
+    return {403, "key_refused",
+            host + " refused the model's key (401), which comes from " + source + ": replace it on the host."};
+  }
+  const std::string words = upstream_reason_.empty() ? "" : ": " + upstream_reason_;
+  return {403, "forbidden", host + " does not allow this request with the model's key (403)" + words};
+}
+
+asio::awaitable<void> Exchange::attempt() {
+  const std::string head = upstream_request_head(request_.head(), service_.upstream, key_);
   const auto connect = [this]() -> asio::awaitable<void> {
-    upstream_ =
-        co_await Upstream::connect(service_.executor, service_.upstream, service_.trust, service_.limits.connect_time);
+    auto connecting =
+        Upstream::connect({service_.upstream, service_.proxy}, service_.trust, service_.limits.connect_time);
+    upstream_ = co_await std::move(connecting);
   };
   const std::size_t over = co_await race(connect(), guest_.closed());
   if (over == 1) co_return;
@@ -129,14 +241,19 @@ asio::awaitable<void> Exchange::send_body() {
   const auto& limits = service_.limits;
   const bool chunked = request_.head().chunked;
   if (const std::string* expected = find_field(request_.head().fields, "expect");
-      expected != nullptr && same_word(*expected, "100-continue") && !request_.done()) {
+      expected != nullptr && !continued_ && same_word(*expected, "100-continue") && !request_.done()) {
+    continued_ = true;
     co_await guest_.write("HTTP/1.1 100 Continue\r\n\r\n");
   }
   bool upstream_listens = true;
+  std::string bytes = sent_.bytes();  // of the attempt before
   for (;;) {
-    const std::string bytes = request_.take_body();
-    request_bytes_ += bytes.size();
-    std::string text = chunked && !bytes.empty() ? chunk(bytes) : bytes;
+    const std::string fresh = request_.take_body();
+    request_bytes_ += fresh.size();
+    sent_.add(fresh);
+    bytes += fresh;
+    std::string text = chunked && !bytes.empty() ? chunk(bytes) : std::move(bytes);
+    bytes.clear();
     if (chunked && request_.done()) text += last_chunk;
     if (upstream_listens && !text.empty()) {
       try {
@@ -184,6 +301,12 @@ asio::awaitable<HttpReader> Exchange::read_head() {
 asio::awaitable<void> Exchange::receive_answer() {
   try {
     HttpReader answer = co_await read_head();
+    if (answer.head().status == 401 || answer.head().status == 403) {
+      upstream_reason_ = co_await read_refusal(answer);
+      key_status_ = answer.head().status;
+      co_return;
+    }
+    sent_.drop();
     const Framing framing = response_framing(request_.head(), answer.head());
     reusable_ = request_.head().keep_alive && framing != Framing::close && body_sent_;
     status_ = answer.head().status;
@@ -195,6 +318,31 @@ asio::awaitable<void> Exchange::receive_answer() {
     // Here it is the upstream that does not keep to the rules.
     throw Error(service_.upstream.host + " sent a bad answer: " + error.what());
   }
+}
+
+/// The endpoint's own reason, as OpenAI's errors hold it, cut and without the key; "" when there is none.
+asio::awaitable<std::string> Exchange::read_refusal(HttpReader& answer) {
+  std::string body;
+  const auto read = [&]() -> asio::awaitable<void> {
+    while (!answer.done() && body.size() < refusal_bytes) {
+      const std::string bytes = co_await upstream_->read(refusal_time);
+      if (bytes.empty()) break;
+      answer.feed(bytes);
+      body += answer.take_body();
+    }
+  };
+  body = answer.take_body();
+  try {
+    co_await race(read(), sleep_for(refusal_time));
+  } catch (const std::exception&) {
+    // The status has said what matters.
+  }
+  const auto document = guarded_parse(body);
+  if (!document.value.is_object() || !document.value.contains("error")) co_return std::string();
+  const auto& error = document.value["error"];
+  const std::string message = error.is_object() ? string_member(error, "message") : std::string();
+  const bool repeats_key = service_.key.is_in(message) || (!key_.empty() && message.find(key_) != std::string::npos);
+  co_return repeats_key ? std::string() : utf8_prefix(message, shown_refusal_bytes);
 }
 
 asio::awaitable<void> Exchange::pass_body(HttpReader& answer, Framing framing) {
@@ -228,13 +376,16 @@ void Exchange::report() const {
   std::string path = head.target.substr(0, std::min(head.target.find('?'), shown_path_bytes));
   std::replace_if(
       path.begin(), path.end(), [](char c) { return c <= 0x20 || c >= 0x7f; }, '?');
-  service_.events({{"event", "model-request"},
-                   {"method", head.method.substr(0, 20)},
-                   {"path", std::move(path)},
-                   {"status", status_},
-                   {"ms", ms},
-                   {"request_bytes", request_bytes_},
-                   {"response_bytes", response_bytes_}});
+  nlohmann::json event = {{"event", "model-request"},
+                          {"method", head.method.substr(0, 20)},
+                          {"path", std::move(path)},
+                          {"status", status_},
+                          {"ms", ms},
+                          {"request_bytes", request_bytes_},
+                          {"response_bytes", response_bytes_}};
+  const std::string& reason = !host_fault_.empty() || !refusal_ ? host_fault_ : refusal_->message;
+  if (!reason.empty()) event["error"] = utf8_prefix(reason, shown_path_bytes);
+  service_.events(std::move(event));
 }
 
 /// Reads the next request's head; false when the guest has no more. Throws HttpError.
@@ -283,26 +434,35 @@ asio::awaitable<void> serve_connection(Service& service, link::StreamPtr guest) 
 }  // namespace
 
 struct ModelGateway::State {
+  State(asio::any_io_executor executor, const vmspec::ModelSpec& model, EventSink events, ModelLimits limits)
+      : service(std::move(executor), model, std::move(events), limits) {}
   Service service;
   std::size_t connections = 0;
+
+  // Each takes its state along: the gateway may be gone before they begin.
+  static asio::awaitable<void> read_key(std::shared_ptr<State> state) { co_await state->service.key.get(); }
+  static asio::awaitable<void> serve(std::shared_ptr<State> state, link::StreamPtr stream) {
+    const Counted counted(state->connections);
+    if (state->connections > state->service.limits.connections) {
+      throw Error("the model gateway has " + std::to_string(state->service.limits.connections) +
+                  " connections, which is its limit");
+    }
+    co_await serve_connection(state->service, std::move(stream));
+  }
 };
 
-ModelGateway::ModelGateway(asio::any_io_executor executor, const vmspec::ModelSpec& model, std::string key,
-                           EventSink events, ModelLimits limits)
-    : state_(
-          new State{{std::move(executor), parse_upstream(model.upstream), std::move(key), std::move(events), limits}}) {
-}
+ModelGateway::ModelGateway(asio::any_io_executor executor, const vmspec::ModelSpec& model, EventSink events,
+                           ModelLimits limits)
+    : state_(std::make_shared<State>(std::move(executor), model, std::move(events), limits)) {}
 
 ModelGateway::~ModelGateway() = default;
 
-asio::awaitable<void> ModelGateway::serve(link::StreamPtr stream) {
-  const auto state = state_;
-  const Counted counted(state->connections);
-  if (state->connections > state->service.limits.connections) {
-    throw Error("the model gateway has " + std::to_string(state->service.limits.connections) +
-                " connections, which is its limit");
-  }
-  co_await serve_connection(state->service, std::move(stream));
+asio::awaitable<void> ModelGateway::prestart() const {
+  return State::read_key(state_);
+}
+
+link::Handler ModelGateway::handler() const {
+  return [state = state_](link::StreamPtr stream) { return State::serve(state, std::move(stream)); };
 }
 
 }  // namespace agentvm::gateway

@@ -17,24 +17,58 @@ constexpr std::array<std::string_view, 11> hop_by_hop = {
     "connection", "keep-alive", "proxy-connection", "proxy-authorization", "proxy-authenticate", "te",
     "trailer",    "upgrade",    "http2-settings",   "transfer-encoding",   "content-length"};
 
-/// The host decides who is asking and who pays, not the guest.
-constexpr std::array<std::string_view, 8> not_from_the_guest = {
-    "host", "authorization", "cookie", "cookie2", "accept-encoding", "expect", "openai-organization", "openai-project"};
+/// What a model's API needs of a client's fields, by name or by how the name begins. Everything else stays here:
+/// credentials and cookies, who is to be billed (OpenAI-Organization), and whatever makes a server on the way take the
+/// request for another one (X-Original-URL, X-HTTP-Method-Override, X-Forwarded-Host and the like).
+constexpr std::array<std::string_view, 27> passed_fields = {"accept",
+                                                            "accept-language",
+                                                            "content-type",
+                                                            "content-encoding",
+                                                            "user-agent",
+                                                            "if-none-match",
+                                                            "idempotency-key",
+                                                            "traceparent",
+                                                            "tracestate",
+                                                            "x-request-id",
+                                                            "x-client-request-id",
+                                                            "openai-beta",
+                                                            "originator",
+                                                            "version",
+                                                            "session-id",
+                                                            "session_id",
+                                                            "thread-id",
+                                                            "thread_id",
+                                                            "conversation-id",
+                                                            "conversation_id",
+                                                            "x-openai-subagent",
+                                                            "x-openai-memgen-request",
+                                                            "x-responsesapi-include-timing-metrics",
+                                                            "x-session-affinity",
+                                                            "x-session-id",
+                                                            "http-referer",
+                                                            "x-title"};
+constexpr std::array<std::string_view, 2> passed_beginnings = {"x-codex-", "x-stainless-"};
 
-constexpr std::array<std::string_view, 7> methods = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
+/// What the key is lent for: the model's answers, and the list of models. Nothing that reads, makes or deletes anything
+/// else of the account.
+struct Endpoint {
+  std::string_view method, path;
+};
+constexpr std::array<Endpoint, 4> endpoints = {Endpoint{"POST", "/responses"}, Endpoint{"POST", "/responses/compact"},
+                                               Endpoint{"POST", "/chat/completions"}, Endpoint{"GET", "/models"}};
+/// What may be asked for behind the ?; others could rename the method (_method) or the path.
+constexpr std::array<std::string_view, 6> passed_parameters = {"client_version", "api-version", "beta",
+                                                               "limit",          "after",       "order"};
 
 template <std::size_t size>
 bool is_one_of(const std::array<std::string_view, size>& words, std::string_view word) noexcept {
   return std::any_of(words.begin(), words.end(), [&](std::string_view one) { return same_word(one, word); });
 }
 
-bool ends_with_word(std::string_view text, std::string_view end) noexcept {
-  return text.size() >= end.size() && same_word(text.substr(text.size() - end.size()), end);
-}
-
-bool is_credential(std::string_view name) noexcept {
-  if (same_word(name, "idempotency-key")) return false;  // names a request, opens nothing
-  return ends_with_word(name, "key") || ends_with_word(name, "token") || ends_with_word(name, "secret");
+bool is_passed(std::string_view name) noexcept {
+  return is_one_of(passed_fields, name) ||
+         std::any_of(passed_beginnings.begin(), passed_beginnings.end(),
+                     [&](std::string_view begin) { return same_word(name.substr(0, begin.size()), begin); });
 }
 
 /// The field names listed in all Connection fields.
@@ -55,51 +89,47 @@ std::vector<std::string_view> connection_words(const HttpFields& fields) {
   return words;
 }
 
-/// Decodes %2e and %2f, which some servers do before they resolve dot segments.
-std::string with_dots_and_slashes_decoded(std::string_view path) {
-  std::string text;
-  for (std::size_t i = 0; i < path.size(); ++i) {
-    const std::string_view escape = path.substr(i, 3);
-    if (same_word(escape, "%2e")) {
-      text += '.';
-      i += 2;
-    } else if (same_word(escape, "%2f") || same_word(escape, "%5c")) {
-      text += '/';
-      i += 2;
-    } else {
-      text += path[i] == '\\' ? '/' : path[i];
+/// Each parameter's name must be one of ours, as it stands: nothing is decoded here, so nothing is hidden either.
+void check_query(std::string_view query) {
+  while (!query.empty()) {
+    const std::size_t end = std::min(query.find('&'), query.size());
+    const std::string_view name = query.substr(0, std::min(query.find('='), end));
+    if (!is_one_of(passed_parameters, name) || query.substr(0, end).find(';') != std::string_view::npos) {
+      throw HttpError(403, fmt::format("the gateway does not pass the parameter \"{}\" on", name.substr(0, 60)));
     }
+    query.remove_prefix(std::min(end + 1, query.size()));
   }
-  return text;
 }
 
-bool has_dot_segment(std::string_view path) {
-  const std::string text = with_dots_and_slashes_decoded(path) + "/";
-  // A parameter behind a semicolon belongs to its segment for some servers, and to nothing for others.
-  return text.find("/../") != std::string::npos || text.find("/./") != std::string::npos ||
-         text.find("/..;") != std::string::npos || text.find("/.;") != std::string::npos;
+std::string lent_for() {
+  std::string text;
+  for (const Endpoint& endpoint : endpoints) {
+    if (!text.empty()) text += &endpoint == &endpoints.back() ? " and " : ", ";
+    text += fmt::format("{} {}{}", endpoint.method, guest_base_path, endpoint.path);
+  }
+  return text;
 }
 
 }  // namespace
 
 std::string upstream_target(const HttpHead& guest, const UpstreamUrl& upstream) {
-  if (!is_one_of(methods, guest.method)) {
-    throw HttpError(guest.method == "CONNECT" ? 400 : 405,
-                    "this gateway takes no " + guest.method.substr(0, 20) + " requests");
-  }
+  if (guest.method == "CONNECT") throw HttpError(400, "this gateway is no proxy: it takes no CONNECT requests");
   if (!guest.target.starts_with('/')) throw HttpError(400, "this gateway takes only paths, and is no proxy");
   if (!std::all_of(guest.target.begin(), guest.target.end(), [](char c) { return c > 0x20 && c < 0x7f && c != '#'; })) {
     throw HttpError(400, "the path holds a byte that must be percent-encoded");
   }
   const std::string_view target = guest.target;
   const std::string_view path = target.substr(0, target.find('?'));
-  if (has_dot_segment(path)) throw HttpError(400, "the path holds a dot segment");
-  if (path != guest_base_path && !path.starts_with(std::string(guest_base_path) + "/")) {
-    throw HttpError(404, "only paths below " + std::string(guest_base_path) + "/ lead to the model");
+  const bool lent = path.starts_with(guest_base_path) &&
+                    std::any_of(endpoints.begin(), endpoints.end(), [&](const Endpoint& endpoint) {
+                      return guest.method == endpoint.method && path.substr(guest_base_path.size()) == endpoint.path;
+                    });
+  if (!lent) {
+    throw HttpError(403, fmt::format("the model's key is lent for {} only, not for {} {}", lent_for(),
+                                     guest.method.substr(0, 20), path.substr(0, 200)));
   }
-  std::string result = upstream.base_path + std::string(target.substr(guest_base_path.size()));
-  if (!result.starts_with('/')) result.insert(0, "/");
-  return result;
+  if (path.size() < target.size()) check_query(target.substr(path.size() + 1));
+  return upstream.base_path + std::string(target.substr(guest_base_path.size()));
 }
 
 std::string upstream_request_head(const HttpHead& guest, const UpstreamUrl& upstream, std::string_view key) {
@@ -113,9 +143,9 @@ std::string upstream_request_head(const HttpHead& guest, const UpstreamUrl& upst
   }
   const auto named = connection_words(guest.fields);
   for (const auto& [name, value] : guest.fields) {
-    const bool dropped =
-        is_one_of(hop_by_hop, name) || is_one_of(not_from_the_guest, name) || is_credential(name) ||
-        std::any_of(named.begin(), named.end(), [&, &field = name](auto word) { return same_word(word, field); });
+    const bool dropped = !is_passed(name) || std::any_of(named.begin(), named.end(), [&, &field = name](auto word) {
+      return same_word(word, field);
+    });
     if (!dropped) head += fmt::format("{}: {}\r\n", name, value);
   }
   if (guest.chunked) {
@@ -163,11 +193,8 @@ std::string error_response(int status, std::string_view code, std::string_view m
     case 400:
       reason = "Bad Request";
       break;
-    case 404:
-      reason = "Not Found";
-      break;
-    case 405:
-      reason = "Method Not Allowed";
+    case 403:
+      reason = "Forbidden";
       break;
     case 408:
       reason = "Request Timeout";
@@ -177,6 +204,9 @@ std::string error_response(int status, std::string_view code, std::string_view m
       break;
     case 431:
       reason = "Request Header Fields Too Large";
+      break;
+    case 503:
+      reason = "Service Unavailable";
       break;
     case 502:
       reason = "Bad Gateway";

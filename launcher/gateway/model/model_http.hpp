@@ -12,14 +12,15 @@ namespace agentvm::gateway {
 /// The path prefix the guest's base_url has; it stands for the upstream's base path.
 inline constexpr std::string_view guest_base_path = "/v1";
 
-/// The target to ask the upstream for. Throws HttpError: 400 for CONNECT, other forms than "/..." and paths with dot
-/// segments or unusual bytes, 404 for paths that are not below /v1, 405 for methods no model API has.
+/// The target to ask the upstream for. Throws HttpError: 400 for CONNECT, other forms than "/..." and unusual bytes,
+/// 403 for every method and path but those a model's client needs, compared as they stand (POST /v1/responses,
+/// /v1/responses/compact and /v1/chat/completions, GET /v1/models), and for query parameters beyond a few.
 std::string upstream_target(const HttpHead& guest, const UpstreamUrl& upstream);
 
-/// The whole head for the upstream, with its final empty line. The body's framing is kept: its length, or chunked.
-/// Left out of the guest's fields: hop-by-hop ones and those Connection names, Host, credentials (Authorization,
-/// cookies, *-key, *-token), the account to bill, Accept-Encoding (so that the answer can be read along) and Expect.
-/// Throws HttpError as upstream_target does, and 400 for a transfer coding other than chunked.
+/// The whole head for the upstream, with its final empty line. The body's framing is kept: its length, or chunked. Of
+/// the guest's fields those pass that a model's client needs; Host and Authorization are ours. Accept-Encoding stays
+/// here, so that the answer can be read along. Throws HttpError as upstream_target does, and 400 for a transfer coding
+/// other than chunked.
 std::string upstream_request_head(const HttpHead& guest, const UpstreamUrl& upstream, std::string_view key);
 
 /// How the body of an answer is delimited towards the guest.

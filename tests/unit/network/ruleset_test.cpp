@@ -49,10 +49,11 @@ TEST_CASE("golden firewall") {
 TEST_CASE("the firewall in words") {
   Network network = make_network("br7", default_subnet);
   const auto lines = describe_rules(network);
-  REQUIRE(lines.size() == 6);
+  REQUIRE(lines.size() == 7);
   CHECK(test::has(lines[0], "br7 (192.168.83.0/24)"));
   CHECK(test::has(lines[2], "DNS at 192.168.83.1"));
-  CHECK(test::has(lines[4], "at most 4096 flows"));
+  CHECK(test::has(lines[4], "MSS"));
+  CHECK(test::has(lines[5], "at most 4096 flows"));
   network.standing_links = {"eth0"};
   CHECK(test::has(describe_rules(network).back(), "IPv4 forwarding was off"));
 }

@@ -2,12 +2,18 @@
 #include "launcher/gateway/model/key.hpp"
 
 #include <doctest/doctest.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <chrono>
 #include <cstdlib>
 #include <string>
 
+#include "base/async/event.hpp"
+#include "base/async/race.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 
@@ -35,7 +41,17 @@ struct Folder {
 };
 
 std::string key_from(vmspec::KeySource source, const std::string& upstream = "https://api.example/v1") {
-  return gateway::read_model_key({"m", upstream, std::move(source)});
+  boost::asio::io_context io{1};
+  std::string key;
+  std::exception_ptr failure;
+  boost::asio::co_spawn(io, gateway::read_model_key({"m", upstream, std::move(source)}),
+                        [&](std::exception_ptr error, std::string read) {
+                          failure = std::move(error);
+                          key = std::move(read);
+                        });
+  io.run();
+  if (failure) std::rethrow_exception(failure);
+  return key;
 }
 
 /// The error's text and hint together; "" when there is none.
@@ -78,8 +94,11 @@ TEST_SUITE("gateway/key") {
   TEST_CASE("a file") {
     const Folder folder;
     CHECK(key_from({Kind::file, folder.file("sk-file\n")}) == "sk-file");
-    CHECK(key_from({Kind::file, folder.file("sk-file", 0640)}) == "sk-file");
-    CHECK(contains(error_from({Kind::file, folder.file("sk-file\n", 0644)}), "chmod 600"));
+    CHECK(key_from({Kind::file, folder.file("sk-file", 0400)}) == "sk-file");
+    for (const unsigned mode : {0640U, 0604U, 0644U, 0660U, 0620U}) {
+      const std::string error = error_from({Kind::file, folder.file("sk-file\n", mode)});
+      CHECK_MESSAGE(contains(error, "chmod 600 " + folder.path + "/key"), mode);
+    }
     CHECK(contains(error_from({Kind::file, folder.file("")}), "empty"));
     CHECK(contains(error_from({Kind::file, folder.file("two\n\nlines\n")}), "control characters"));
     CHECK_FALSE(contains(error_from({Kind::file, folder.file("sec ret\n")}), "sec ret"));
@@ -99,5 +118,38 @@ TEST_SUITE("gateway/key") {
     CHECK(contains(error_from({Kind::command, "", {"true"}}), "empty"));
     CHECK(contains(error_from({Kind::command, "", {"agentvm-no-such-program"}}), "agentvm-no-such-program"));
     CHECK(error_from({Kind::command, "", {}}) != "");
+    CHECK(contains(error_from({Kind::command, "", {"sh", "-c", "kill -9 $$"}}), "exit code 137"));
+    CHECK(error_from({Kind::command, "", {"head", "-c", "100000", "/dev/zero"}}) != "");
+    // A child of the command that keeps its output open holds nobody up.
+    CHECK(key_from({Kind::command, "", {"sh", "-c", "sleep 60 & echo sk-command"}}) == "sk-command");
+    CHECK(key_from({Kind::command, "", {"sh", "-c", "echo sk-command; exec >&-; sleep 0.2"}}) == "sk-command");
+  }
+
+  TEST_CASE("a command holds nobody up and goes with who asked") {
+    const Folder folder;
+    const std::string command = "echo $$ > " + folder.path + "/pid; sleep 60; echo sk";
+    boost::asio::io_context io{1};
+    int ticks = 0;
+    const auto asking = [&]() -> boost::asio::awaitable<void> {
+      const auto tick = [&]() -> boost::asio::awaitable<void> {
+        while (ticks < 10 || !read_file_if_exists(folder.path + "/pid")) {
+          ++ticks;
+          co_await sleep_for(std::chrono::milliseconds(10));
+        }
+      };
+      const auto read = [&]() -> boost::asio::awaitable<void> {
+        auto key = gateway::read_model_key({"m", "https://api.example", {Kind::command, "", {"sh", "-c", command}}});
+        co_await std::move(key);
+      };
+      CHECK(co_await race(tick(), read()) == 0);
+    };
+    bool done = false;
+    boost::asio::co_spawn(io, asking, [&](std::exception_ptr error) { done = !error; });
+    const auto start = std::chrono::steady_clock::now();
+    io.run();
+    CHECK(done);
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(9));
+    CHECK(ticks >= 10);
+    CHECK(kill(std::stoi(*read_file_if_exists(folder.path + "/pid")), 0) < 0);
   }
 }

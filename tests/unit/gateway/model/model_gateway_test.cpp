@@ -6,56 +6,17 @@
 #include <memory>
 #include <string>
 
-#include "tests/unit/gateway/fake_upstream.hpp"
-#include "tests/unit/gateway/link_pair.hpp"
+#include "tests/unit/gateway/model/model_world.hpp"
 
 namespace asio = boost::asio;
 using namespace agentvm;
 using namespace std::chrono_literals;
-using gateway::ModelGateway;
 using gateway::ModelLimits;
 using link::StreamPtr;
 using test::FakeUpstream;
+using test::ModelWorld;
+using test::never_asked;
 using test::read_until;
-
-namespace {
-
-constexpr char key[] = "sk-not-for-the-guest";
-
-/// A guest, the gateway and an upstream.
-struct ModelWorld : test::LinkPair {
-  FakeUpstream upstream;
-  ModelGateway model;
-
-  explicit ModelWorld(FakeUpstream::Handler answer, ModelLimits limits = {}, std::string url = {})
-      : upstream(io, std::move(answer)),
-        model(io.get_executor(), {"m", url.empty() ? upstream.url() : url, {}}, key, sink(), limits) {
-    handler = [this](StreamPtr stream) { return model.serve(std::move(stream)); };
-  }
-  StreamPtr connect() { return guest->open("POST", "/model"); }
-  void run(std::function<asio::awaitable<void>()> body) {
-    test([this, body = std::move(body)]() -> asio::awaitable<void> {
-      co_await body();
-      upstream.close();
-    });
-    for (const auto& event : events) CHECK(event.dump().find(key) == std::string::npos);
-  }
-};
-
-asio::awaitable<void> never_asked(FakeUpstream::Connection&) {
-  FAIL_CHECK("the upstream was asked");
-  co_return;
-}
-
-/// The answer to one whole request on a connection of its own.
-asio::awaitable<std::string> ask(ModelWorld& world, std::string request) {
-  const StreamPtr stream = world.connect();
-  co_await stream->write(std::move(request));
-  stream->finish();
-  co_return co_await stream->read_all(1 << 20);
-}
-
-}  // namespace
 
 TEST_SUITE("gateway/model_gateway") {
   TEST_CASE("the key goes out with the request and never comes back") {
@@ -64,9 +25,9 @@ TEST_SUITE("gateway/model_gateway") {
       co_await connection.write("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nSet-Cookie: x\r\n\r\nhello");
     });
     world.run([&]() -> asio::awaitable<void> {
-      const std::string answer = co_await ask(world,
-                                              "POST /v1/responses HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
-                                              "guest\r\nContent-Length: 7\r\n\r\n{\"a\":1}");
+      const std::string answer = co_await world.ask(
+          "POST /v1/responses HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
+          "guest\r\nContent-Length: 7\r\n\r\n{\"a\":1}");
       CHECK(answer == "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\nhello");
     });
     REQUIRE(world.upstream.requests.size() == 1);
@@ -91,9 +52,9 @@ TEST_SUITE("gateway/model_gateway") {
     });
     world.run([&]() -> asio::awaitable<void> {
       const StreamPtr stream = world.connect();
-      co_await stream->write("GET /v1/a HTTP/1.1\r\n\r\nGET /v1/b HTTP/1.1\r\n\r\n");
+      co_await stream->write("GET /v1/models HTTP/1.1\r\n\r\nGET /v1/models HTTP/1.1\r\n\r\n");
       std::string answers = co_await read_until(stream, "\r\n\r\n2");
-      co_await stream->write("GET /v1/c HTTP/1.1\r\nConnection: close\r\n\r\n");
+      co_await stream->write("GET /v1/models HTTP/1.1\r\nConnection: close\r\n\r\n");
       answers = co_await read_until(stream, "\r\n\r\n3");
       CHECK(answers.find("Connection: close") != std::string::npos);
       CHECK((co_await stream->read()).empty());
@@ -144,7 +105,7 @@ TEST_SUITE("gateway/model_gateway") {
     half_arrived = &event;
     world.run([&]() -> asio::awaitable<void> {
       const StreamPtr stream = world.connect();
-      co_await stream->write("POST /v1/files HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n");
+      co_await stream->write("POST /v1/responses HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n");
       co_await event.wait();
       co_await stream->write("5\r\nwhole\r\n0\r\n\r\n");
       co_await read_until(stream, "204 No Content");
@@ -159,7 +120,7 @@ TEST_SUITE("gateway/model_gateway") {
     });
     world.run([&]() -> asio::awaitable<void> {
       const StreamPtr stream = world.connect();
-      co_await stream->write("POST /v1/x HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+      co_await stream->write("POST /v1/responses HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
       co_await read_until(stream, "HTTP/1.1 100 Continue\r\n\r\n");
       co_await stream->write("body");
       co_await read_until(stream, "200 OK");
@@ -173,7 +134,7 @@ TEST_SUITE("gateway/model_gateway") {
       co_await connection.write("HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n");
     });
     world.run([&]() -> asio::awaitable<void> {
-      const std::string answer = co_await ask(world, "GET /v1/x HTTP/1.1\r\n\r\n");
+      const std::string answer = co_await world.ask("GET /v1/models HTTP/1.1\r\n\r\n");
       CHECK(answer.starts_with("HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\n"));
     });
     CHECK(world.upstream.requests.size() == 1);
@@ -182,11 +143,11 @@ TEST_SUITE("gateway/model_gateway") {
   TEST_CASE("an early answer reaches the guest although its body is not sent") {
     ModelWorld world([](FakeUpstream::Connection& connection) -> asio::awaitable<void> {
       co_await connection.read_until("\r\n\r\n");
-      co_await connection.write("HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno");
+      co_await connection.write("HTTP/1.1 429 Too Many Requests\r\nContent-Length: 2\r\n\r\nno");
     });
     world.run([&]() -> asio::awaitable<void> {
       const StreamPtr stream = world.connect();
-      co_await stream->write("POST /v1/x HTTP/1.1\r\nContent-Length: 1000000\r\n\r\nsome");
+      co_await stream->write("POST /v1/responses HTTP/1.1\r\nContent-Length: 1000000\r\n\r\nsome");
       const std::string answer = co_await read_until(stream, "\r\n\r\nno");
       CHECK(answer.find("Connection: close") != std::string::npos);
       CHECK((co_await stream->read()).empty());
@@ -199,18 +160,22 @@ TEST_SUITE("gateway/model_gateway") {
     ModelWorld world(never_asked, limits);
     world.run([&]() -> asio::awaitable<void> {
       const auto status = [&](std::string request) -> asio::awaitable<int> {
-        const std::string answer = co_await ask(world, std::move(request));
+        const std::string answer = co_await world.ask(std::move(request));
         CHECK(answer.find("{\"error\":{") != std::string::npos);
         co_return std::stoi(answer.substr(9, 3));
       };
       CHECK(co_await status("nonsense\r\n\r\n") == 400);
       CHECK(co_await status("CONNECT api.openai.com:443 HTTP/1.1\r\n\r\n") == 400);
       CHECK(co_await status("GET http://169.254.169.254/ HTTP/1.1\r\n\r\n") == 400);
-      CHECK(co_await status("GET /v1/../x HTTP/1.1\r\n\r\n") == 400);
-      CHECK(co_await status("GET /admin HTTP/1.1\r\n\r\n") == 404);
-      CHECK(co_await status("GET /v1/x HTTP/1.1\r\nX: " + std::string(70000, 'x') + "\r\n\r\n") == 431);
-      CHECK(co_await status("POST /v1/x HTTP/1.1\r\nContent-Length: 1001\r\n\r\n") == 413);
-      CHECK(co_await status("GET /v1/x HTTP/1.1\r\nHost") == 400);
+      CHECK(co_await status("GET /v1/../x HTTP/1.1\r\n\r\n") == 403);
+      CHECK(co_await status("GET /admin HTTP/1.1\r\n\r\n") == 403);
+      CHECK(co_await status("DELETE /v1/files/file-1 HTTP/1.1\r\n\r\n") == 403);
+      CHECK(co_await status("POST /v1/realtime/client_secrets HTTP/1.1\r\nContent-Length: 0\r\n\r\n") == 403);
+      CHECK(co_await status("GET /v1/..%3b/models HTTP/1.1\r\n\r\n") == 403);
+      CHECK(co_await status("GET /v1/models?_method=DELETE HTTP/1.1\r\n\r\n") == 403);
+      CHECK(co_await status("GET /v1/models HTTP/1.1\r\nX: " + std::string(70000, 'x') + "\r\n\r\n") == 431);
+      CHECK(co_await status("POST /v1/responses HTTP/1.1\r\nContent-Length: 1001\r\n\r\n") == 413);
+      CHECK(co_await status("GET /v1/models HTTP/1.1\r\nHost") == 400);
     });
   }
 
@@ -221,8 +186,8 @@ TEST_SUITE("gateway/model_gateway") {
         [](FakeUpstream::Connection& connection) -> asio::awaitable<void> { co_await connection.wait_for_end(); },
         limits);
     world.run([&]() -> asio::awaitable<void> {
-      const std::string answer = co_await ask(
-          world, "POST /v1/x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n");
+      const std::string answer = co_await world.ask(
+          "POST /v1/responses HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n");
       CHECK(answer.starts_with("HTTP/1.1 413"));
     });
   }
@@ -231,9 +196,9 @@ TEST_SUITE("gateway/model_gateway") {
     const auto answer_to = [](FakeUpstream::Handler handler, ModelLimits limits = {}, std::string url = {}) {
       ModelWorld world(std::move(handler), limits, std::move(url));
       std::string answer;
-      world.run([&]() -> asio::awaitable<void> { answer = co_await ask(world, "GET /v1/x HTTP/1.1\r\n\r\n"); });
+      world.run([&]() -> asio::awaitable<void> { answer = co_await world.ask("GET /v1/models HTTP/1.1\r\n\r\n"); });
       CHECK(answer.starts_with("HTTP/1.1 502 Bad Gateway\r\n"));
-      CHECK(answer.find(key) == std::string::npos);
+      CHECK(answer.find(test::model_key) == std::string::npos);
       CHECK(world.events.at(0)["status"] == 502);
       return answer;
     };
@@ -264,7 +229,7 @@ TEST_SUITE("gateway/model_gateway") {
     });
     world.run([&]() -> asio::awaitable<void> {
       const StreamPtr stream = world.connect();
-      co_await stream->write("GET /v1/x HTTP/1.1\r\n\r\n");
+      co_await stream->write("GET /v1/models HTTP/1.1\r\n\r\n");
       CHECK_THROWS_AS(co_await stream->read_all(1000), Error);
     });
   }
@@ -282,7 +247,7 @@ TEST_SUITE("gateway/model_gateway") {
     over = &event;
     world.run([&]() -> asio::awaitable<void> {
       const StreamPtr stream = world.connect();
-      co_await stream->write("POST /v1/x HTTP/1.1\r\nContent-Length: 0\r\n\r\n");
+      co_await stream->write("POST /v1/responses HTTP/1.1\r\nContent-Length: 0\r\n\r\n");
       co_await read_until(stream, "data: x");
       stream->reset();
       while (!ended) co_await event.wait();
@@ -328,7 +293,42 @@ TEST_SUITE("gateway/model_gateway") {
       CHECK((co_await second->read_all(1000)).find("limit") != std::string::npos);
       first->finish();
       co_await first->closed();
-      CHECK((co_await ask(world, "GET /v1/x HTTP/1.1\r\n\r\n")).ends_with("ok"));
+      CHECK((co_await world.ask("GET /v1/models HTTP/1.1\r\n\r\n")).ends_with("ok"));
+    });
+  }
+
+  TEST_CASE("fields that make another request of it stay here") {
+    ModelWorld world([](FakeUpstream::Connection& connection) -> asio::awaitable<void> {
+      co_await connection.read_until("\r\n\r\n");
+      co_await connection.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    });
+    world.run([&]() -> asio::awaitable<void> {
+      const std::string answer = co_await world.ask(
+          "POST /v1/responses HTTP/1.1\r\nX-Original-URL: /v1/files\r\nX-Rewrite-URL: /v1/files\r\n"
+          "X-HTTP-Method-Override: DELETE\r\nX-Forwarded-Host: x\r\noriginator: codex_exec\r\nContent-Length: "
+          "0\r\n\r\n");
+      CHECK(answer.starts_with("HTTP/1.1 200"));
+    });
+    const std::string& request = world.upstream.requests.at(0);
+    for (const char* name : {"X-Original-URL", "X-Rewrite-URL", "Override", "Forwarded"}) {
+      CHECK_MESSAGE(request.find(name) == std::string::npos, name);
+    }
+    CHECK(request.find("originator: codex_exec\r\n") != std::string::npos);
+  }
+
+  TEST_CASE("a gateway that is gone still answers what had reached it") {
+    ModelWorld world([](FakeUpstream::Connection& connection) -> asio::awaitable<void> {
+      co_await connection.read_until("\r\n\r\n");
+      co_await connection.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    });
+    // The frames of this stream are in the socket already when the gateway goes.
+    world.run([&]() -> asio::awaitable<void> {
+      const StreamPtr stream = world.connect();
+      co_await stream->write("GET /v1/models HTTP/1.1\r\n\r\n");
+      stream->finish();
+      world.model.reset();
+      const std::string answer = co_await stream->read_all(1 << 20);
+      CHECK(answer.ends_with("ok"));
     });
   }
 
@@ -342,7 +342,7 @@ TEST_SUITE("gateway/model_gateway") {
     });
     world.run([&]() -> asio::awaitable<void> {
       const StreamPtr stream = world.connect();
-      co_await stream->write("GET /v1/x HTTP/1.1\r\nConnection: close\r\n\r\n");
+      co_await stream->write("GET /v1/models HTTP/1.1\r\nConnection: close\r\n\r\n");
       co_await stream->response();
       co_await sleep_for(300ms);
       CHECK(written < size);

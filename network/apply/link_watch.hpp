@@ -1,0 +1,26 @@
+// link_watch.hpp - hears when links, addresses, neighbours or forwarding change, by whomever.
+#pragma once
+
+#include <functional>
+
+#include "base/unique_fd.hpp"
+
+namespace agentvm::network {
+
+/// One netlink socket in rtnetlink's groups.
+class LinkWatch {
+ public:
+  /// Throws Error.
+  LinkWatch();
+
+  /// Readable when there is something to take.
+  int fd() const noexcept { return socket_.get(); }
+  /// Takes what is there: whether something changed about a link that `concerns` says yes to (by its index), or
+  /// forwarding, or events were lost. Does not block.
+  bool changed(const std::function<bool(int index)>& concerns);
+
+ private:
+  UniqueFd socket_;
+};
+
+}  // namespace agentvm::network
