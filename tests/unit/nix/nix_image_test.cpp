@@ -267,7 +267,7 @@ TEST_CASE("who waits for somebody else's build is told so") {
                       if (!std::exchange(said, true)) first.set_value(std::string(line));
                     }});
   });
-  CHECK(first.get_future().get() == "waiting for whoever builds this already");
+  CHECK(first.get_future().get() == "another agentvm is already building this; waiting");
   CHECK(nix.called() == "");
   held.reset();
   building.join();
