@@ -180,7 +180,8 @@ json to_json(const VmSpec& spec) {
           {"detached", spec.detached},
           {"report_file", spec.report_file},
           {"started_unix_ms", spec.started_unix_ms},
-          {"notes", spec.notes}};
+          {"notes", spec.notes},
+          {"advice", spec.advice}};
 }
 
 VmSpec vm_spec_from_json(const json& document) {
@@ -217,6 +218,7 @@ VmSpec vm_spec_from_json(const json& document) {
   fields.read("report_file", spec.report_file);
   fields.read("started_unix_ms", spec.started_unix_ms);
   fields.read("notes", spec.notes);
+  fields.read("advice", spec.advice);
   return spec;
 }
 
