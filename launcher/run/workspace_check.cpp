@@ -47,25 +47,25 @@ std::string check_workspace(const std::string& path, const state::Roots& roots) 
   }
   if (!S_ISDIR(info.st_mode)) throw refused(shown, "is not a directory", "Name the directory that the file is in.");
   if (access(real.c_str(), R_OK | X_OK) < 0) {
-    throw refused(real, "cannot be read by you", "Give yourself the right to read and search it.");
+    throw refused(real, "is not readable for you", "Make it readable and searchable: chmod u+rx.");
   }
-  const std::string narrower = "Give the agent a directory of one project.";
+  const std::string narrower = "Give the agent the directory of a single project.";
   for (const char* system : {"/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/nix", "/opt", "/proc",
                              "/run", "/sbin", "/sys", "/tmp", "/usr", "/var"}) {
-    if (real == system) throw refused(real, "is a directory of the system", narrower);
+    if (real == system) throw refused(real, "is a system directory", narrower);
   }
   for (const char* kernel : {"/dev", "/proc", "/sys"}) {
-    if (contains(kernel, real)) throw refused(real, "is made by the kernel", narrower);
+    if (contains(kernel, real)) throw refused(real, "belongs to the kernel", narrower);
   }
   const std::string home = host::real_path(host::home_directory());
   if (!home.empty() && home != "/" && contains(real, home)) {
     throw refused(real, real == home ? "is your home" : "contains your home",
-                  "An agent would have your keys and your shell's start files. " + narrower);
+                  "The agent would get your keys and your shell's startup files. " + narrower);
   }
   for (const std::string& root : {roots.state, roots.runtime, roots.cache}) {
     const std::string own = resolved_root(root);
     if (contains(real, own) || contains(own, real)) {
-      throw refused(real, "holds what agentvm itself keeps in " + own, narrower);
+      throw refused(real, "overlaps with " + own + ", where agentvm keeps its own files", narrower);
     }
   }
   return real;

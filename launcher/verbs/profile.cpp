@@ -2,12 +2,14 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "launcher/host/path_facts.hpp"
 #include "launcher/host/profile_store.hpp"
 #include "launcher/run/plan.hpp"
 #include "launcher/terminal/log.hpp"
 #include "launcher/terminal/output.hpp"
 #include "launcher/verbs/verbs.hpp"
+#include "vmspec/plan/plan.hpp"
 
 namespace agentvm::commands {
 
@@ -64,6 +66,9 @@ int profile_check(const ProfileCheckOptions& options, const Context&) {
     const std::string shown = name.empty() ? "the profile of this directory" : name;
     try {
       const vmspec::Profile profile = load(name, {});
+      std::vector<vmspec::Problem> problems;
+      vmspec::refuse_unsupported(profile, profile.agent.kind, problems);
+      if (!problems.empty()) throw vmspec::problems_error(problems);
       print(shown + ": good\n");
     } catch (const Error& error) {
       log_error(error.what(), error.hint());
