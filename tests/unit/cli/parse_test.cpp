@@ -50,12 +50,12 @@ TEST_CASE("run: the plain form") {
 }
 
 TEST_CASE("run: every option") {
-  const auto run = parsed<RunOptions>({"run", "--profile", "rust", "./my-app", "--name", "n", "-d", "--keep", "--json",
+  const auto run = parsed<RunOptions>({"run", "--profile", "rust", "./my-app", "--name", "n", "--keep", "--json",
                                        "--dry-run", "--report", "r.json", "-t", "--trust-workspace", "-p", "do it"});
   CHECK(run.profile == "rust");
   CHECK(run.workspace == "./my-app");
   CHECK(run.name == "n");
-  CHECK(run.detach);
+  CHECK(parsed<RunOptions>({"run", "-d"}).detach);
   CHECK(run.keep);
   CHECK(run.json);
   CHECK(run.dry_run);

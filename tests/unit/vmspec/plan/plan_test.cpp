@@ -191,7 +191,7 @@ TEST_CASE("a command needs neither Codex nor a key nor mcp-nixos") {
   CHECK_FALSE(p.spec.model.has_value());
   CHECK(p.spec.mcp.empty());
   CHECK_FALSE(has_line(p.spec.notes, "OPENAI_API_KEY"));
-  CHECK_FALSE(has_line(p.spec.notes, "MCP"));
+  CHECK_FALSE(has_line(p.spec.notes, "MCP server nixos"));
   // Neither does it start a built-in profile's server that is there; one of the caller's own is another matter.
   CHECK(plan(builtin("default"), debian_host(), command_run({"true"})).spec.mcp.empty());
   const auto own = plan(with("[mcp.mine]\ncommand = [\"mcp-nixos\"]\n"), debian_host(), command_run({"true"}));
