@@ -95,7 +95,8 @@ McpVerdict McpFilter::judge(std::string_view line) const {
   if (std::any_of(line.begin(), line.end(), [](char c) { return c >= 0 && c < 0x20 && c != '\t'; })) {
     return refuse(parse_error, "the message contains a control character");
   }
-  if (line[start] == '[') return refuse(invalid_request, "JSON-RPC batches are not supported; send one message per line");
+  if (line[start] == '[')
+    return refuse(invalid_request, "JSON-RPC batches are not supported; send one message per line");
   if (line[start] != '{') return refuse(parse_error, "a message must be one JSON object on one line");
   const GuardedJson parsed = guarded_parse(line);
   if (!parsed.refusal.empty()) return refuse(parse_error, "the message was not taken: " + parsed.refusal);
