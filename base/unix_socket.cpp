@@ -60,7 +60,7 @@ UniqueFd connect_unix(const std::string& path) {
   while (connect(fd.get(), generic(address), sizeof address) < 0) {
     if (errno == EINTR) continue;
     if (errno == ECONNREFUSED || errno == ENOENT) throw Error("nobody listens on " + path);
-    if (errno == EAGAIN) throw Error("whoever listens on " + path + " accepts nobody");
+    if (errno == EAGAIN) throw Error("the listener on " + path + " is not accepting connections");
     throw system_error(errno, "connecting to " + path);
   }
   setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &none, sizeof none);

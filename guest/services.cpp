@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -21,6 +20,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/socket_relay.hpp"
+#include "base/text.hpp"
 #include "base/unix_socket.hpp"
 
 namespace agentvm::guest {
@@ -37,12 +37,6 @@ constexpr std::size_t max_refusal_bytes = 4096;
 /// Out of descriptors or memory: a pause lets connections end.
 constexpr std::chrono::milliseconds accept_pause{100};
 
-std::string one_line(std::string text) {
-  std::replace_if(
-      text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, ' ');
-  return text;
-}
-
 /// Like join_socket, for a stream whose answer has not come: the program's bytes need not wait for it.
 asio::awaitable<void> receive_model(link::Stream& stream, Descriptor& out) {
   const auto fields = co_await stream.response();
@@ -50,7 +44,7 @@ asio::awaitable<void> receive_model(link::Stream& stream, Descriptor& out) {
     co_await link::receive_into_socket(stream, out);
     co_return;
   }
-  const std::string reason = one_line(co_await stream.read_all(max_refusal_bytes)) + "\n";
+  const std::string reason = plain_line(co_await stream.read_all(max_refusal_bytes), max_refusal_bytes) + "\n";
   co_await link::send_to_socket(
       out, "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: " +
                std::to_string(reason.size()) + "\r\n\r\n" + reason);
@@ -150,7 +144,8 @@ asio::awaitable<void> Services::named_connection(UniqueFd fd) {
   }
   const std::string name = (*greeting)->name;
   if (!allowed_.contains(name)) {
-    co_await link::send_to_socket(socket.out, "error this VM has no service named " + one_line(name) + "\n");
+    co_await link::send_to_socket(socket.out,
+                                  "error this VM has no service named " + plain_line(name, max_name_bytes) + "\n");
     co_return;
   }
   auto opened = open("/" + name);
@@ -158,7 +153,7 @@ asio::awaitable<void> Services::named_connection(UniqueFd fd) {
   const auto fields = co_await stream->response();
   if (link::field(fields, ":status") != "200") {
     const std::string reason = co_await stream->read_all(max_refusal_bytes);
-    co_await link::send_to_socket(socket.out, "error " + one_line(reason) + "\n");
+    co_await link::send_to_socket(socket.out, "error " + plain_line(reason, max_refusal_bytes) + "\n");
     co_return;
   }
   co_await link::send_to_socket(socket.out, "ok\n");

@@ -13,14 +13,14 @@ void add_definition(CLI::App& tree, commands::DefinitionOptions& options) {
   verb->add_option("--profile", options.profile, "the profile (default: what `agentvm run` would take here)")
       ->type_name("PROFILE");
   verb->add_option("-o,--output", options.output, "write the files there instead of printing them")->type_name("DIR");
-  verb->add_flag("--json", options.json, "list the files as JSON, with their texts when they are not written");
-  verb->add_flag("--force", options.force, "write over files that are there and differ");
+  verb->add_flag("--json", options.json, "list the files as JSON, with their contents unless they are written");
+  verb->add_flag("--force", options.force, "overwrite files that differ");
   verb->add_flag("--trust-workspace", options.trust_workspace,
-                 "let ./agentvm.toml set what reaches outside the VM too");
+                 "also accept keys of ./agentvm.toml that reach outside the VM");
   add_profile_flags(*verb, options.overrides);
   verb->footer(
-      R"(The files are a flake that needs nothing of agentvm but its guest module: `nix build` makes what agentvm boots,
-`nix build .#runner` what microvm.nix boots by itself. A module of guest.modules is copied, and must be one file.
+      R"(The files are a flake that needs nothing of agentvm but its guest module: `nix build` builds what agentvm boots,
+`nix build .#runner` what microvm.nix boots by itself. Each module of guest.modules is copied and must be a single file.
 
 Examples:
   agentvm definition --profile rust
@@ -33,15 +33,15 @@ void add_build(CLI::App& tree, commands::BuildOptions& options) {
   verb->add_option("--profile", options.profile, "the profile (default: what `agentvm run` would take here)")
       ->type_name("PROFILE");
   verb->add_flag("--update", options.update, "take the newest nixpkgs, agent and agentvm; build the devShell again");
-  verb->add_flag("-q,--quiet", options.quiet, "do not show what Nix says");
+  verb->add_flag("-q,--quiet", options.quiet, "do not show Nix's output");
   verb->add_flag("--trust-workspace", options.trust_workspace,
-                 "let ./agentvm.toml set what reaches outside the VM too");
+                 "also accept keys of ./agentvm.toml that reach outside the VM");
   add_profile_flags(*verb, options.overrides);
   verb->footer(
-      R"(Prints a link to what was built, which keeps it from nix-collect-garbage; `agentvm gc` drops links not used for 30 days,
-and with a profile's last one the inputs it was locked to.
-What is built already is found without starting Nix. Size, network, model and variables of a VM are not part of it.
-With guest.devshell the devShell of the current directory is built too, or with guest.source = "host" alone.
+      R"(Prints a link to the result, which protects it from nix-collect-garbage; `agentvm gc` drops links not used for 30 days,
+and with a profile's last link its locked inputs.
+A result that exists is found without starting Nix. Size, network, model and variables of a VM are not part of it.
+With guest.devshell the devShell of the current directory is built too; with guest.source = "host" nothing else is.
 
 Examples:
   agentvm build --profile rust
@@ -54,7 +54,7 @@ void add_init(CLI::App& tree, commands::InitOptions& options) {
   verb->add_option("directory", options.directory, "the project (default: .)")->type_name("DIR");
   verb->add_option("--profile", options.profile, "the profile it builds on (default: default)")->type_name("PROFILE");
   verb->add_flag("--agents-md", options.agents_md, "also an AGENTS.md for a Nix project");
-  verb->add_flag("--force", options.force, "write over a file that is there");
+  verb->add_flag("--force", options.force, "overwrite existing files");
   verb->footer("Examples:\n  agentvm init\n  agentvm init --profile rust --agents-md ./my-app");
 }
 

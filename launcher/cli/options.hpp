@@ -44,9 +44,10 @@ struct ExecOptions {
   std::string name;
   std::vector<std::string> command;
   bool tty = false;
+  bool interactive = false;              ///< -i, for the fingers of docker's users: stdin is always passed on
   std::string user;                      ///< "": the agent's; "root" or UID
   std::string directory;                 ///< "": the workspace
-  std::vector<std::string> environment;  ///< NAME=VALUE
+  std::vector<std::string> environment;  ///< NAME=VALUE, or NAME for our own value
 };
 
 struct ShellOptions {

@@ -26,7 +26,7 @@ class HelpFormatter final : public CLI::Formatter {
     std::string usage = CLI::Formatter::make_usage(app, std::move(name));
     while (!usage.empty() && usage.back() == '\n') usage.pop_back();
     if (app->get_name() == "run") usage += " [-- ARG...]";
-    if (app->get_name() == "exec") usage += " -- CMD [ARG...]";
+    if (app->get_name() == "exec") usage += " [--] CMD [ARG...]";
     return usage + "\n";
   }
 };
@@ -38,18 +38,23 @@ CLI::Option* vm_name(CLI::App* verb, std::string& name, const char* description 
 void add_exec(CLI::App& tree, commands::ExecOptions& options) {
   CLI::App* verb = tree.add_subcommand("exec", "Run a command in a VM");
   vm_name(verb, options.name)->required();
-  verb->add_flag("-t,--tty", options.tty, "with a terminal");
-  verb->add_option("-u,--user", options.user, "as root, or as a number (default: the agent)")->type_name("USER");
-  verb->add_option("-w,--workdir", options.directory, "in this directory (default: the workspace)")->type_name("PATH");
-  verb->add_option("-e,--env", options.environment, "with this variable (repeatable)")
-      ->type_name("NAME=VALUE")
+  verb->prefix_command();  // what follows the name is the command's
+  verb->add_flag("-t,--tty", options.tty, "give it a terminal");
+  verb->add_flag("-i,--interactive", options.interactive, "accepted as docker's: stdin is always passed on");
+  verb->add_option("-u,--user", options.user, "run it as root or as a numeric uid (default: the agent)")
+      ->type_name("USER");
+  verb->add_option("-w,--workdir", options.directory, "run it in this directory (default: the workspace)")
+      ->type_name("PATH");
+  verb->add_option("-e,--env", options.environment, "a variable; NAME alone passes yours on (repeatable)")
+      ->type_name("NAME[=VALUE]")
       ->allow_extra_args(false);
   verb->footer(R"(stdin, stdout, stderr and the exit code are the command's; 126: cannot be started, 127: not found.
 
 Examples:
   agentvm exec my-app -- cargo test
   agentvm exec -t my-app -- htop
-  tar c . | agentvm exec my-app -- tar x -C /tmp)");
+  agentvm exec -it my-app bash
+  tar c src | agentvm exec my-app -- tar x -C /tmp)");
 }
 
 void add_shell_and_attach(CLI::App& tree, Parsed& parsed) {
@@ -61,8 +66,8 @@ void add_shell_and_attach(CLI::App& tree, Parsed& parsed) {
   CLI::App* attach = tree.add_subcommand("attach", "Join the agent of a running VM");
   vm_name(attach, parsed.attach.name, "the VM's name (default: the current directory's VM, or the only one)");
   attach->footer(
-      R"(Shows the last of the agent's output, then what comes. With a terminal, ctrl-p ctrl-q leaves and the agent
-works on; without one, ctrl-c does.
+      R"(Shows the last of the agent's output, then follows it. In a terminal, ctrl-p ctrl-q detaches and the agent keeps
+running; without a terminal, ctrl-c does.
 
 Examples:
   agentvm attach my-app)");
@@ -80,38 +85,38 @@ void add_views(CLI::App& tree, Parsed& parsed) {
 
   CLI::App* logs = tree.add_subcommand("logs", "Show what a VM has written");
   vm_name(logs, parsed.logs.name, "the VM's name (default: the current directory's VM, or the only one)");
-  logs->add_flag("-f,--follow", parsed.logs.follow, "go on until the VM is gone");
-  logs->add_option("--source", parsed.logs.source, "whose words (default: agent)")
+  logs->add_flag("-f,--follow", parsed.logs.follow, "keep printing until the VM is gone");
+  logs->add_option("--source", parsed.logs.source, "which log (default: agent)")
       ->type_name("agent|console|supervisor|mcp|model|virtiofsd|vmm|events");
   logs->footer("Examples:\n  agentvm logs -f my-app\n  agentvm logs --source console my-app");
 }
 
 void add_ends(CLI::App& tree, Parsed& parsed) {
   CLI::App* stop =
-      tree.add_subcommand("stop", "End a VM in an orderly way: its agent, then the guest, then everything of it");
+      tree.add_subcommand("stop", "Shut a VM down in order: the agent, the guest, then all that belongs to it");
   vm_name(stop, parsed.stop.name, "the VM's name (default: the current directory's VM, or the only one)");
-  stop->add_option("--deadline", parsed.stop.deadline_seconds, "seconds until it is killed (default: 10)")
+  stop->add_option("--deadline", parsed.stop.deadline_seconds, "seconds the guest has to shut down (default: 10)")
       ->type_name("SECONDS");
-  stop->footer(R"(A stopped VM cannot be started again. Of a VM made with --keep the logs stay until `agentvm destroy`.
+  stop->footer(R"(A stopped VM cannot be started again. The logs of a VM made with --keep stay until `agentvm destroy`.
 
 Examples:
   agentvm stop my-app)");
 
-  CLI::App* destroy = tree.add_subcommand("destroy", "End VMs at once and remove everything of them");
+  CLI::App* destroy = tree.add_subcommand("destroy", "Kill VMs at once and remove all that belongs to them");
   destroy
       ->add_option("name", parsed.destroy.names, "their names (default: the current directory's VM, or the only one)")
       ->type_name("VM");
   destroy->add_flag("--all", parsed.destroy.all, "every VM");
   destroy->footer("Examples:\n  agentvm destroy\n  agentvm destroy my-app other-app\n  agentvm destroy --all");
 
-  CLI::App* gc = tree.add_subcommand("gc", "Remove what dead VMs have left, and unused images");
+  CLI::App* gc = tree.add_subcommand("gc", "Remove what dead VMs left behind, and unused images");
   gc->add_flag("--dry-run", parsed.gc.dry_run, "only say what would be removed");
-  gc->add_flag("-q,--quiet", parsed.gc.quiet, "say nothing but failures");
+  gc->add_flag("-q,--quiet", parsed.gc.quiet, "print failures only");
   gc->add_option("--vm", parsed.gc.vm, "only this VM")->type_name("VM")->group("");
   gc->footer(
-      R"(An image is unused when no VM was started from it for 30 days; the one used last stays. What Nix built is freed by
-nix-collect-garbage afterwards. A profile that was not built or started for 30 days loses the inputs it was locked to
-(its flake.lock in the cache): the next build takes the newest.
+      R"(An image is unused when no VM was started from it for 30 days; the newest one stays. nix-collect-garbage then frees
+what Nix built. A profile that was not built or started for 30 days loses its locked inputs (the flake.lock in the
+cache): its next build takes the newest.
 
 Examples:
   agentvm gc --dry-run)");
@@ -120,7 +125,7 @@ Examples:
 void add_net(CLI::App& tree, commands::NetShowOptions& options) {
   CLI::App* verb = tree.add_subcommand("net", "Look at the network of the VMs");
   verb->require_subcommand(0, 1);
-  CLI::App* show = verb->add_subcommand("show", "The bridge, who has a lease, and what the rules mean");
+  CLI::App* show = verb->add_subcommand("show", "The bridge, the leases, and the firewall's rules in words");
   show->add_flag("--json", options.json, "as JSON");
   show->footer("Examples:\n  agentvm net show\n  agentvm net show --json | jq '.leases[].address'");
   verb->footer("Examples:\n  agentvm net show");
@@ -139,13 +144,14 @@ void add_profile(CLI::App& tree, Parsed& parsed) {
   list->add_flag("--json", parsed.profile_list.json, "as a JSON array");
   list->add_flag("-q,--quiet", parsed.profile_list.quiet, "names only");
   list->footer("Examples:\n  agentvm profile list");
-  CLI::App* show = verb->add_subcommand("show", "A profile with all it extends, as TOML");
+  CLI::App* show = verb->add_subcommand("show", "A profile with everything it extends, as TOML");
   show->add_option("name", parsed.profile_show.name, "a name or a file (default: what `agentvm run` would take here)")
       ->type_name("PROFILE");
-  show->add_flag("--origins", parsed.profile_show.origins, "with where each key was set");
+  show->add_flag("--origins", parsed.profile_show.origins, "show where each key was set");
   add_profile_flags(*show, parsed.profile_show.overrides);
   show->footer("Examples:\n  agentvm profile show rust\n  agentvm profile show --origins ./agentvm.toml");
-  CLI::App* check = verb->add_subcommand("check", "Check profiles as `agentvm run` does here; all mistakes at once");
+  CLI::App* check =
+      verb->add_subcommand("check", "Check profiles as a run here would, and report all mistakes at once");
   check->add_option("name", parsed.profile_check.names, "names or files (default: what `agentvm run` would take here)")
       ->type_name("PROFILE");
   check->add_flag("--trust-workspace", parsed.profile_check.trust_workspace,
@@ -173,8 +179,8 @@ void add_common(CLI::App& app, commands::GlobalOptions& options) {
   app.set_help_flag("-h,--help", "show this help");
   app.add_flag_function(
       "-v,--verbose", [&options](std::int64_t times) { options.verbosity += static_cast<int>(times); },
-      "say more on stderr (twice: with times)");
-  app.add_flag("--no-color", options.no_color, "no colours (there are none but on a terminal)");
+      "print more to stderr (-vv adds timestamps)");
+  app.add_flag("--no-color", options.no_color, "no colours (they are for terminals only; NO_COLOR does the same)");
   for (CLI::App* verb : app.get_subcommands({})) add_common(*verb, options);
 }
 
@@ -182,7 +188,7 @@ void add_common(CLI::App& app, commands::GlobalOptions& options) {
 
 std::unique_ptr<CLI::App> make_tree(Parsed& parsed) {
   auto tree = std::make_unique<CLI::App>(
-      "agentvm gives a coding agent a whole machine, and nothing of yours but one directory", "agentvm");
+      "agentvm gives a coding agent a machine of its own, and one directory of yours", "agentvm");
   tree->formatter(std::make_shared<HelpFormatter>());
   tree->require_subcommand(0, 1);
   add_run(*tree, parsed.run);
@@ -198,7 +204,7 @@ std::unique_ptr<CLI::App> make_tree(Parsed& parsed) {
   tree->set_version_flag("--version", "agentvm " AGENTVM_VERSION, "print the version");
   add_common(*tree, parsed.global);
   tree->footer(
-      "`agentvm VERB --help` has the options and examples of a verb.\n\nExamples:\n"
+      "`agentvm VERB --help` or `agentvm help VERB` has the options and examples of a verb.\n\nExamples:\n"
       "  agentvm run --profile rust ./my-app -- fix the failing test\n  agentvm ls\n  agentvm destroy my-app");
   return tree;
 }

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "base/text.hpp"
 
 namespace agentvm::commands {
 
@@ -52,8 +53,8 @@ std::string CharacterCutter::add(const std::string& bytes) {
 JsonLines::JsonLines(asio::any_io_executor executor) : stdout_(std::move(executor), STDOUT_FILENO) {}
 
 asio::awaitable<bool> JsonLines::line(std::string text) {
-  text += '\n';
-  co_return co_await stdout_.write(std::move(text));
+  std::string line = printable_json(std::move(text)) + "\n";
+  co_return co_await stdout_.write(std::move(line));
 }
 
 asio::awaitable<bool> JsonLines::output(std::string stream, std::string bytes) {

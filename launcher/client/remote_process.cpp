@@ -11,6 +11,8 @@
 
 #include "base/async/event.hpp"
 #include "base/error.hpp"
+#include "base/text.hpp"
+#include "base/wire/guest.hpp"
 #include "launcher/client/client.hpp"
 #include "launcher/terminal/log.hpp"
 #include "launcher/terminal/output.hpp"
@@ -27,20 +29,29 @@ namespace {
 
 constexpr std::size_t longest_refusal = 4096;
 
-json process_json(const RemoteProcess& process) {
-  json spec = {{"argv", process.argv}, {"pty", process.tty}};
-  if (!process.environment.empty()) spec["env"] = process.environment;
-  if (!process.directory.empty()) spec["cwd"] = process.directory;
-  if (process.uid) {
-    spec["uid"] = *process.uid;
-    spec["gid"] = *process.uid;
-  }
+/// What is left out is the agent's, and filled in by the supervisor.
+std::string process_text(const RemoteProcess& process) {
+  guest::ProcessSpec spec{.argv = process.argv, .env = process.environment, .cwd = process.directory};
+  spec.pty = process.tty;
+  if (process.uid) spec.uid = spec.gid = *process.uid;
   if (process.tty) {
     const WindowSize size = window_size();
-    spec["rows"] = size.rows;
-    spec["columns"] = size.columns;
+    spec.rows = size.rows;
+    spec.columns = size.columns;
   }
-  return spec;
+  json document = guest::to_json(spec);
+  if (process.environment.empty()) document.erase("env");
+  if (process.directory.empty()) document.erase("cwd");
+  if (!process.uid) {
+    document.erase("uid");
+    document.erase("gid");
+  }
+  try {
+    return document.dump();
+  } catch (const json::exception&) {
+    // Never another command than the one that was meant.
+    throw Error("the command, its directory or its variables are not UTF-8 text", {}, ExitCode::usage);
+  }
 }
 
 int number_in(std::string_view text, int otherwise) {
@@ -65,7 +76,7 @@ class ProcessRunner {
 
   int run() {
     client_.run(follow());
-    if (relay_) relay_->close_input();
+    if (relay_) relay_->shut_down();
     if (exit_code_) return *exit_code_;
     if (interrupted_ != 0) return 128 + interrupted_;
     throw Error("the VM '" + paths_.name + "' went away while the command ran in it",
@@ -74,8 +85,9 @@ class ProcessRunner {
 
  private:
   asio::awaitable<void> follow() {
+    std::string spec = process_text(process_);
     stream_ = client_.session().open("POST", "/processes");
-    co_await stream_->write(process_json(process_).dump(-1, ' ', false, json::error_handler_t::replace));
+    co_await stream_->write(std::move(spec));
     stream_->finish();
     const link::Fields answer = co_await stream_->response();
     const std::string status(link::field(answer, ":status"));

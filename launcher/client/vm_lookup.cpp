@@ -1,7 +1,11 @@
 // vm_lookup.cpp - finds VMs.
 #include "launcher/client/vm_lookup.hpp"
 
+#include <poll.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
@@ -30,14 +34,14 @@ state::VmPaths implied_vm(const state::Roots& roots) {
   }
   if (on_this_directory.size() == 1) return state::vm_paths(roots, on_this_directory.front());
   if (on_this_directory.empty() && names.size() == 1) return state::vm_paths(roots, names.front());
-  if (names.empty()) throw Error("there are no VMs", "agentvm run makes one.", ExitCode::usage);
+  if (names.empty()) throw Error("there are no VMs", "agentvm run starts one.", ExitCode::usage);
   const bool here_several = !on_this_directory.empty();
   std::string listed;
   for (const std::string& name : here_several ? on_this_directory : names)
     listed += (listed.empty() ? "" : ", ") + name;
   throw Error(here_several ? "several VMs work on this directory: " + listed
-                           : "no VM works on this directory; there are: " + listed,
-              "Name the one you mean.", ExitCode::usage);
+                           : "no VM works on this directory; the VMs are: " + listed,
+              "Say which one: add its name.", ExitCode::usage);
 }
 
 state::VmPaths named_or_implied_vm(const state::Roots& roots, const std::string& name) {
@@ -68,6 +72,18 @@ UniqueFd supervisor_pidfd(const state::VmPaths& paths) {
     }
   }
   return UniqueFd();
+}
+
+bool wait_for_exit(const UniqueFd& pidfd, std::chrono::milliseconds limit) noexcept {
+  if (!pidfd) return true;
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  for (;;) {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    pollfd item{pidfd.get(), POLLIN, 0};
+    const int ready = poll(&item, 1, static_cast<int>(std::max<std::int64_t>(0, left.count())));
+    if (ready >= 0 || errno != EINTR) return ready > 0;
+  }
 }
 
 bool is_kept(const state::VmPaths& paths) {

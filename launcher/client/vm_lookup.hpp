@@ -1,6 +1,7 @@
 // vm_lookup.hpp - from what was typed to a VM that exists.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,6 +28,8 @@ std::optional<vmspec::VmSpec> read_spec(const state::VmPaths& paths);
 std::string vm_condition(const state::VmPaths& paths, const std::optional<state::VmState>& state);
 /// The supervisor as it is recorded, checked to be the same process still; invalid when it is not.
 UniqueFd supervisor_pidfd(const state::VmPaths& paths);
+/// Waits for a process's end; false when the time is up. An invalid descriptor is that of a process that is gone.
+bool wait_for_exit(const UniqueFd& pidfd, std::chrono::milliseconds limit) noexcept;
 /// Whether it ended in an orderly way and is kept to be read: gc leaves it.
 bool is_kept(const state::VmPaths& paths);
 

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/text.hpp"
 #include "launcher/client/vm_lookup.hpp"
 #include "launcher/terminal/output.hpp"
 
@@ -19,6 +20,12 @@ std::string agent_words(const vmspec::AgentSpec& agent, const std::optional<stat
   }
   if (state && state->exit_code >= 0) words += fmt::format(" (exit {})", state->exit_code);
   return words;
+}
+
+Color color_of(const std::string& condition) {
+  if (condition == "running") return Color::green;
+  if (condition == "dead") return Color::red;
+  return condition == "stopped" || condition == "ended" ? Color::dim : Color::yellow;
 }
 
 std::string or_dash(const std::string& text) {
@@ -44,11 +51,11 @@ VmRecord vm_record(const state::VmPaths& paths) {
   return record;
 }
 
-std::string record_table(const std::vector<VmRecord>& records) {
+std::string record_table(const std::vector<VmRecord>& records, bool color) {
   std::vector<std::vector<std::string>> rows = {{"NAME", "STATE", "PROFILE", "UPTIME", "AGENT", "WORKSPACE"}};
   for (const VmRecord& record : records) {
-    rows.push_back({record.name, record.condition, or_dash(record.profile), human_time(record.uptime_ms),
-                    or_dash(record.agent), or_dash(printable(record.workspace))});
+    rows.push_back({record.name, colored(record.condition, color_of(record.condition), color), or_dash(record.profile),
+                    human_time(record.uptime_ms), or_dash(record.agent), or_dash(printable(record.workspace))});
   }
   return table(rows);
 }

@@ -22,7 +22,7 @@ struct VmRecord {
 
 /// From the files in the VM's state directory; asks nobody.
 VmRecord vm_record(const state::VmPaths& paths);
-std::string record_table(const std::vector<VmRecord>& records);
+std::string record_table(const std::vector<VmRecord>& records, bool color = false);
 nlohmann::json to_json(const VmRecord& record);
 
 }  // namespace agentvm::commands

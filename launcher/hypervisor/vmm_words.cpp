@@ -1,8 +1,9 @@
 // vmm_words.cpp - reads what a VMM says within limits.
 #include "launcher/hypervisor/vmm_words.hpp"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
+
+#include "base/text.hpp"
 
 namespace agentvm::hypervisor {
 
@@ -45,11 +46,7 @@ json parse_vmm_json(std::string_view text) {
 }
 
 std::string vmm_line(std::string_view text, std::size_t limit) {
-  std::string line(text.substr(0, limit));
-  std::replace_if(
-      line.begin(), line.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
-  while (!line.empty() && line.back() == ' ') line.pop_back();
-  return line;
+  return plain_line(text, limit);
 }
 
 }  // namespace agentvm::hypervisor

@@ -15,8 +15,7 @@ inline constexpr std::size_t max_vmm_json_depth = 16;
 /// copies, compares and writes documents by recursion.
 nlohmann::json parse_vmm_json(std::string_view text);
 
-/// At most `limit` bytes of a text on one line: what controls a terminal (below 0x20, DEL) becomes a space, and none
-/// stand at its end.
+/// At most `limit` bytes of a text on one line, with nothing in it that drives a terminal (base/text.hpp).
 std::string vmm_line(std::string_view text, std::size_t limit);
 
 }  // namespace agentvm::hypervisor

@@ -25,7 +25,7 @@ constexpr std::array<std::string_view, 27> left_behind = {
     "LOGNAME", "OLDPWD", "PATH", "PWD", "SHLVL", "USER", "_", "shellHook", "EUID", "IFS"};
 
 Error wrong(const std::string& what) {
-  return Error("what `nix print-dev-env` answered is no devShell: " + what,
+  return Error("`nix print-dev-env` did not return a devShell: " + what,
                "`nix print-dev-env --json` in the workspace shows it.");
 }
 
@@ -37,7 +37,7 @@ Json parse_json(std::string_view answer) {
     return !too_deep;
   };
   Json json = Json::parse(answer, bounded, false);
-  if (too_deep || !json.is_object()) throw wrong("it is no JSON object");
+  if (too_deep || !json.is_object()) throw wrong("it is not a JSON object");
   return json;
 }
 
@@ -61,7 +61,7 @@ std::string absolute_parts(std::string_view path) {
 
 /// The text of a variable that is one; nullptr for an array, or no text.
 const std::string* text_of(const Json& variable, bool exported_only) {
-  if (!variable.is_object()) throw wrong("a variable is no object");
+  if (!variable.is_object()) throw wrong("a variable is not an object");
   const auto type = variable.find("type");
   const auto value = variable.find("value");
   if (type == variable.end() || !type->is_string() || value == variable.end() || !value->is_string()) return nullptr;

@@ -148,7 +148,8 @@ vmspec::DevShell build_devshell(const HeldDirectory& workspace, const std::strin
   const FlakeCopy copy(workspace, Places::all_of(cache_dir));
   const Places places(copy.key(), cache_dir);
   const std::string lock = places.own + "/lock";
-  if (options.progress && FileLock::is_held(lock)) options.progress("waiting for whoever builds this already");
+  if (options.progress && FileLock::is_held(lock))
+    options.progress("another agentvm is already building this; waiting");
   const FileLock held = image::lock_build(lock);
   if (!options.again) {
     if (auto found = find(places)) return *std::move(found);

@@ -113,7 +113,8 @@ NixImage build_nix_image(const vmspec::Definition& definition, const std::string
   const Places places(definition, cache_dir);
   make_directories(places.roots);
   const std::string lock_path = places.own + "/lock";
-  if (options.progress && FileLock::is_held(lock_path)) options.progress("waiting for whoever builds this already");
+  if (options.progress && FileLock::is_held(lock_path))
+    options.progress("another agentvm is already building this; waiting");
   const FileLock held = lock_build(lock_path);
   // Another process may have been faster.
   if (!options.update) {

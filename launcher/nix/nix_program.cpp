@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/process.hpp"
+#include "base/text.hpp"
 #include "base/unique_fd.hpp"
 #include "launcher/nix/interruption.hpp"
 
@@ -22,23 +23,6 @@ namespace {
 constexpr std::size_t remembered_bytes = std::size_t{64} << 10;
 constexpr std::size_t longest_line = 400;
 constexpr std::chrono::seconds interrupted_grace{5};
-
-/// Without colours, control characters, and what is too long for a terminal's line.
-std::string plain_line(std::string_view line) {
-  std::string out;
-  for (std::size_t i = 0; i < line.size() && out.size() < longest_line; ++i) {
-    if (line[i] == '\x1b') {
-      // CSI sequence (ECMA-48): up to its final byte.
-      if (i + 1 < line.size() && line[i + 1] == '[') {
-        for (i += 2; i < line.size() && (line[i] < '@' || line[i] > '~');) ++i;
-      }
-    } else if (static_cast<unsigned char>(line[i]) >= 0x20 && line[i] != 0x7f) {
-      out += line[i];
-    }
-  }
-  while (!out.empty() && out.back() == ' ') out.pop_back();
-  return out.substr(std::min(out.find_first_not_of(' '), out.size()));
-}
 
 template <typename Each>
 void for_each_line(std::string_view text, Each each) {
@@ -84,7 +68,7 @@ class Listener {
 
  private:
   void finish_line() {
-    const std::string line = plain_line(line_);
+    const std::string line = plain_line(line_, longest_line);
     line_.clear();
     if (!line.empty() && progress_) progress_(line);
   }
@@ -109,7 +93,7 @@ std::string last_of_builder(std::string_view words, const std::string& complaint
   const std::string mark = complaint.substr(dash + 1, end - dash - 1) + "> ";
   std::string last;
   for_each_line(words, [&](std::string_view raw) {
-    const std::string line = plain_line(raw);
+    const std::string line = plain_line(raw, longest_line);
     if (line.starts_with(mark)) last = line.substr(mark.size());
   });
   return last;
@@ -124,12 +108,12 @@ std::string nix_complaint(std::string_view words) {
   std::string last;
   bool continues = false;
   for_each_line(words, [&](std::string_view raw) {
-    std::string line = plain_line(raw);
+    std::string line = plain_line(raw, longest_line);
     if (line.empty()) return;
     const bool begins = line.starts_with(mark);
     // Nix puts the text of a longer complaint on the lines below a bare "error:", the trace before it.
     if (begins) {
-      line = plain_line(std::string_view(line).substr(mark.size()));
+      line = plain_line(std::string_view(line).substr(mark.size()), longest_line);
       continues = line.empty();
       if (!line.empty() && (complaint.empty() || !says_consequence(line))) {
         complaint = line;

@@ -42,8 +42,8 @@ std::string agentvm_flake() {
 /// Regular files only, opened without waiting for a FIFO's writer.
 std::string read_module(const std::string& path) {
   const auto refuse = [&path](const std::string& why) {
-    return Error("guest.modules: " + path + " cannot be copied into the definition: " + why,
-                 "A module is one file with the text of a NixOS module.", ExitCode::usage);
+    return Error("guest.modules: cannot copy " + path + " into the definition: " + why,
+                 "A module is a single file with a NixOS module in it.", ExitCode::usage);
   };
   const std::string whole = host::expand_home(path);
   if (const auto place = place_of_others(whole)) throw refuse("a guest may write in " + *place);
@@ -51,7 +51,7 @@ std::string read_module(const std::string& path) {
   if (!fd) throw refuse(system_error(errno, "opening it").what());
   struct stat info {};
   if (fstat(fd.get(), &info) < 0) throw refuse(system_error(errno, "looking at it").what());
-  if (!S_ISREG(info.st_mode)) throw refuse("it is no regular file");
+  if (!S_ISREG(info.st_mode)) throw refuse("it is not a regular file");
   if (info.st_size > static_cast<off_t>(max_module_bytes)) throw refuse("it is larger than 1 MiB");
   return read_file("/proc/self/fd/" + std::to_string(fd.get()), max_module_bytes);
 }
@@ -76,8 +76,7 @@ void write_files(const std::string& directory, const std::vector<vmspec::Definit
                       info.st_size == static_cast<off_t>(file.content.size()) &&
                       read_file("/proc/self/fd/" + std::to_string(fd.get())) == file.content;
     if (!same) {
-      throw Error(directory + "/" + file.name + " is there already, and is another text", "Write over it with --force.",
-                  ExitCode::usage);
+      throw Error(directory + "/" + file.name + " exists and differs", "Overwrite it with --force.", ExitCode::usage);
     }
   }
   for (const vmspec::DefinitionFile& file : files) {

@@ -12,8 +12,8 @@ namespace agentvm::commands {
 void look_for_devshell(const HeldDirectory& workspace, const state::Roots& roots, vmspec::HostFacts& facts,
                        bool again) {
   if (!devshell::has_flake(workspace)) {
-    facts.devshell_refusal = {"the workspace has no flake.nix to take a devShell from",
-                              "use guest.devshell = false, or begin one with `nix flake init`"};
+    facts.devshell_refusal = {"the workspace has no flake.nix, so there is no devShell",
+                              "use guest.devshell = false, or create a flake with `nix flake init`"};
     return;
   }
   try {
@@ -25,10 +25,10 @@ void look_for_devshell(const HeldDirectory& workspace, const state::Roots& roots
   if (facts.devshell && !again) return;
   facts.devshell.reset();
   if (!find_program("nix")) {
-    facts.devshell_refusal = {"there is no `nix` on PATH, which builds the workspace's devShell",
+    facts.devshell_refusal = {"`nix`, which builds the workspace's devShell, is not on PATH",
                               "install Nix (nixos.org/download), or use guest.devshell = false"};
   } else if (!facts.programs.contains("bwrap")) {
-    facts.devshell_refusal = {"there is no bwrap, and a workspace's flake is evaluated in its sandbox only",
+    facts.devshell_refusal = {"bwrap is not installed, and a workspace's flake is evaluated in its sandbox only",
                               "install bubblewrap, or use guest.devshell = false"};
   } else {
     facts.devshell = vmspec::DevShell{.store = image::nix_store()};

@@ -10,13 +10,17 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <tuple>
 
 #include "base/async/event.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/text.hpp"
 #include "launcher/client/client.hpp"
 #include "launcher/client/json_lines.hpp"
+#include "launcher/client/vm_lookup.hpp"
 #include "launcher/report/report.hpp"
+#include "launcher/run/ignored_files.hpp"
 #include "launcher/run/progress.hpp"
 #include "launcher/run/text.hpp"
 #include "launcher/terminal/log.hpp"
@@ -33,6 +37,9 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr std::size_t largest_report = std::size_t{64} << 20;
+constexpr std::size_t longest_refusal = 500;
+/// A supervisor whose connection is gone is as good as gone itself.
+constexpr auto supervisor_exit_limit = 5s;
 /// The supervisor kills what does not go by itself long before this.
 constexpr auto teardown_limit = 30s;
 
@@ -55,7 +62,7 @@ class RunFollower {
 
   int run() {
     client_.run(follow());
-    if (relay_) relay_->close_input();
+    if (relay_) relay_->shut_down();
     progress_.clear();
     return outcome();
   }
@@ -124,7 +131,7 @@ class RunFollower {
 
   asio::awaitable<void> end_waiting() {
     co_await sleep_for(teardown_limit);
-    log_warning("the supervisor of '" + vm_.paths.name + "' is still taking the VM down; it goes on without us");
+    log_warning("the supervisor of '" + vm_.paths.name + "' is still shutting the VM down; not waiting any longer");
     leave_ = true;
     notify();
   }
@@ -195,7 +202,7 @@ class RunFollower {
     const link::Answer answer =
         co_await link::request(client_.session(), "POST", "/agent/start",
                                fmt::format("{{\"rows\":{},\"columns\":{}}}", size.rows, size.columns), 4096);
-    if (answer.status != 200) log_warning("the agent was not started: " + answer.body);
+    if (answer.status != 200) log_warning("the agent was not started: " + plain_line(answer.body, longest_refusal));
     relay_->open_input();
     start(watch_output());
     start([](RunFollower& me) -> asio::awaitable<void> {
@@ -265,29 +272,46 @@ class RunFollower {
 
   /// The supervisor went away without a word.
   [[noreturn]] void supervisor_lost() {
-    const std::string words = tail_of("supervisor", 5);
-    const std::string console = tail_of("console", 15);
-    state::SweepResult swept = state::sweep(vm_.paths, false);
-    if (!console.empty()) print_error("the end of the guest's console:\n" + console);
-    if (!words.empty()) print_error("the supervisor's last words:\n" + words);
-    for (const std::string& failure : swept.failed) log_warning("left over: " + failure);
+    // While it is a process, its last words may be missing, and its VM cannot be swept.
+    wait_for_exit(vm_.supervisor, supervisor_exit_limit);
+    bool words = false;
+    for (const auto& [log, lines, title] : {std::tuple{"console", 15, "The guest's console ended with:"},
+                                            std::tuple{"vmm", 5, "The VMM's last messages:"},
+                                            std::tuple{"supervisor", 5, "The supervisor's last messages:"}}) {
+      const std::string tail = tail_of(log, static_cast<std::size_t>(lines));
+      if (tail.empty()) continue;
+      print_error(std::string(title) + "\n" + tail);
+      words = true;
+    }
+    const state::SweepResult swept = state::sweep(vm_.paths, false);
+    for (const std::string& failure : swept.failed) log_warning("could not remove: " + failure);
     throw Error("the supervisor of '" + vm_.paths.name + "' died" +
-                    (client_.over()->empty() ? "" : " (" + *client_.over() + ")") + "; its VM was removed",
-                "If nobody killed it, please report this with the words above.");
+                    (client_.over()->empty() ? "" : " (" + *client_.over() + ")") +
+                    (swept.failed.empty() ? "; its VM was removed" : "; parts of its VM are left"),
+                words ? "If nothing killed it, please report this with the messages above."
+                      : "It left no message. If nothing killed it, please report this with the output of agentvm -vv.");
   }
 
   int outcome() {
     if (failure_) {
       if (!failure_->console.empty() && (!ready_ || failure_->guest_crashed)) {
-        print_error("the end of the guest's console:\n" + last_lines(failure_->console, 25));
+        print_error("The guest's console ended with:\n" + last_lines(failure_->console, 25));
       }
       throw Error(printable(failure_->message), printable(failure_->hint), static_cast<ExitCode>(failure_->exit_code));
     }
     if (report_) {
-      if (!options_.json) print_error(report_text(*report_));
-      if (agent_code_) return *agent_code_;
-      if (interrupted_ != 0) return 128 + interrupted_;
-      return report_->exit_code != 0 ? report_->exit_code : static_cast<int>(ExitCode::agentvm_failed);
+      const int code = agent_code_               ? *agent_code_
+                       : interrupted_ != 0       ? 128 + interrupted_
+                       : report_->exit_code != 0 ? report_->exit_code
+                                                 : static_cast<int>(ExitCode::agentvm_failed);
+      // What is printed is what the caller's $? will be, also when nothing ran and the report has no code.
+      report_->exit_code = code;
+      if (!options_.json) {
+        print_error(folded(report_text(*report_, {.command = vm_.spec.agent.kind == "command",
+                                                  .ignored = ignored_files(vm_.spec.workspace, *report_)}),
+                           columns_of(STDERR_FILENO), 4));
+      }
+      return code;
     }
     if (options_.detach && agent_started_) {
       if (!options_.json) print(vm_.spec.name + "\n");
@@ -295,9 +319,10 @@ class RunFollower {
     }
     if (vm_.spec.keep && agent_code_) {
       print_error(
-          fmt::format("agentvm: the agent ended with exit code {}; the VM '{}' stays: agentvm shell {}, agentvm "
-                      "destroy {}\n",
-                      *agent_code_, vm_.spec.name, vm_.spec.name, vm_.spec.name));
+          fmt::format("agentvm: the {} ended with exit code {}; the VM '{}' stays (agentvm shell {}, agentvm destroy "
+                      "{})\n",
+                      vm_.spec.agent.kind == "command" ? "command" : "agent", *agent_code_, vm_.spec.name,
+                      vm_.spec.name, vm_.spec.name));
       return *agent_code_;
     }
     if (leave_) return interrupted_ != 0 ? 128 + interrupted_ : static_cast<int>(ExitCode::agentvm_failed);

@@ -13,6 +13,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/startable.hpp"
+#include "base/utf8.hpp"
 #include "launcher/host/facts.hpp"
 #include "launcher/host/path_facts.hpp"
 #include "launcher/host/profile_store.hpp"
@@ -52,6 +53,7 @@ std::optional<std::string> prompt_of(const RunOptions& options) {
     } catch (const Error& error) {
       throw Error("the prompt cannot be read: " + std::string(error.what()), {}, ExitCode::usage);
     }
+    if (!is_utf8(text)) throw Error("the prompt is not UTF-8 text", {}, ExitCode::usage);
     while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
     return text;
   }
@@ -152,20 +154,26 @@ RunPlan::RunPlan(const RunOptions& options, const Context& context)
   if (options.command) request_.command = options.arguments;
   request_.detached = options.detach;
   request_.keep = options.keep;
-  // An agent with a prompt needs no screen, and a program that reads our output wants none in it.
-  request_.tty = options.tty.value_or(!options.json && !request_.prompt && has_terminal());
+  request_.dry_run = options.dry_run;
+  // An agent with a prompt needs no screen, and a program that reads our output wants none in it. A dry run that is not
+  // at a terminal shows what one there would do.
+  const bool at_terminal = options.dry_run && !options.command ? true : !options.json && has_terminal();
+  request_.tty = options.tty.value_or(!options.detach && !request_.prompt && at_terminal);
+  if (options.tty == true && !options.dry_run && !has_terminal()) {
+    throw Error("run: -t needs a terminal on stdin and stdout", "Drop -t.", ExitCode::usage);
+  }
   request_.stdin_attached = options.command && !options.detach;
 
   profile_ = resolve(options.profile, workspace_, options.overrides,
                      options.trust_workspace ? WorkspaceTrust::trusted : WorkspaceTrust::narrow_only);
-  log_debug("the profile is read");
+  log_debug("read the profile");
   GuestChoice guest = choose_guest(profile_, roots_);
   const vmspec::GuestKind kind = guest.nix ? vmspec::GuestKind::nix : vmspec::GuestKind::host;
   facts_ = host::gather_facts(vmspec::needed_facts(profile_, request_, kind), roots_, workspace_, exposed_);
   facts_.nix_guest = std::move(guest.nix);
   facts_.nix_passed_over = guest.passed_over;
   if (profile_.guest.devshell) look_for_devshell(workspace_, roots_, facts_);
-  log_debug("the host is looked at");
+  log_debug("looked at the host");
 }
 
 vmspec::VmSpec RunPlan::for_name(const std::string& name) const {
@@ -214,7 +222,7 @@ void RunPlan::build_missing(const std::function<void(std::string_view line)>& pr
   if (guest) facts_.nix_guest = build_guest(profile_, roots_, progress);
   if (devshell) facts_.devshell = build_devshell(workspace_, facts_, roots_, progress);
   started_unix_ms_ = now_unix_ms();
-  log_debug("what was missing is built");
+  log_debug("built what was missing");
 }
 
 }  // namespace agentvm::commands

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "base/text.hpp"
 #include "launcher/terminal/output.hpp"
 #include "launcher/terminal/terminal.hpp"
 

@@ -83,9 +83,19 @@ UniqueFd open_log(const std::string& path) {
   return log;
 }
 
+/// What came from files and variables may hold any bytes; a plan is text, and never another one than was meant.
+std::string plan_document(const vmspec::VmSpec& spec) {
+  try {
+    return vmspec::to_json(spec).dump(2);
+  } catch (const nlohmann::json::exception&) {
+    throw Error("a path, variable or argument of this run is not UTF-8 text",
+                "agentvm run --dry-run --json shows it: the wrong bytes are replaced there.", ExitCode::usage);
+  }
+}
+
 StartedVm spawn_supervisor(state::Reservation reservation, vmspec::VmSpec spec, const RunDirectories& directories) {
   const state::VmPaths& paths = reservation.paths;
-  write_file_atomic(paths.spec(), vmspec::to_json(spec).dump(2) + "\n");
+  write_file_atomic(paths.spec(), plan_document(spec) + "\n");
   const UniqueFd log = open_log(paths.log("supervisor"));
   auto [ours, theirs] = socket_pair();
   // In the order of base/wire/supervisor.hpp. The child's duplicate of the lock shares it (flock(2)), so the VM is
@@ -115,11 +125,11 @@ bool exists(const state::Roots& roots, const std::string& name) {
 
 Error in_use(const state::VmPaths& paths) {
   if (is_kept(paths)) {
-    return Error("the name '" + paths.name + "' is that of a stopped VM whose logs are kept",
-                 "agentvm destroy " + paths.name + " removes them; or take another name with --name.");
+    return Error("the name '" + paths.name + "' belongs to a stopped VM whose logs are kept",
+                 "Remove them with agentvm destroy " + paths.name + ", or choose another name with --name.");
   }
   return Error("a VM named '" + paths.name + "' is running",
-               "Take another name with --name, or end it: agentvm destroy " + paths.name);
+               "Choose another name with --name, or end that VM: agentvm destroy " + paths.name);
 }
 
 }  // namespace
@@ -129,8 +139,9 @@ void sweep_dead(const state::Roots& roots) {
     const state::VmPaths paths = state::vm_paths(roots, name);
     if (state::is_alive(paths) || is_kept(paths)) continue;
     const state::SweepResult result = state::sweep(paths, false);
-    if (!result.removed.empty()) log_info("removed what the dead VM '" + name + "' had left");
-    for (const std::string& failure : result.failed) log_warning("left over from the VM '" + name + "': " + failure);
+    if (!result.removed.empty()) log_info("removed what the dead VM '" + name + "' had left behind");
+    for (const std::string& failure : result.failed)
+      log_warning("could not remove what the VM '" + name + "' left behind: " + failure);
   }
 }
 
@@ -158,7 +169,7 @@ StartedVm start_vm(const state::Roots& roots, const std::string& wanted_name, co
                                        .network = spec.egress == vmspec::Egress::nat,
                                        .links = vsock ? image::LinkDevice::vsock : image::LinkDevice::virtio_serial});
     }
-    log_debug("the image is there");
+    log_debug("the image is ready");
     std::optional<state::Reservation> reservation = state::reserve(roots, name);
     if (!reservation) continue;  // somebody was faster: the next free name, or the message that it is in use
     const state::VmPaths paths = reservation->paths;

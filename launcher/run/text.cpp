@@ -4,8 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
 
+#include "base/text.hpp"
 #include "launcher/terminal/output.hpp"
 
 namespace agentvm::commands {
@@ -16,11 +20,12 @@ namespace {
 
 constexpr std::size_t most_files = 40;
 constexpr std::size_t most_calls = 20;
+constexpr std::size_t most_ignored = 8;
 constexpr std::size_t longest_text = 100;
 
 std::string guest_words(const vmspec::VmSpec& spec) {
   const std::string kind = spec.image.kind == vmspec::GuestKind::host ? "host guest" : "nix guest";
-  if (spec.image.kernel.empty() && spec.image.kind == vmspec::GuestKind::nix) return kind + ", which would be built";
+  if (spec.image.kernel.empty() && spec.image.kind == vmspec::GuestKind::nix) return kind + ", not built yet";
   return spec.image.kernel_version.empty() ? kind : fmt::format("{}, Linux {}", kind, spec.image.kernel_version);
 }
 
@@ -48,7 +53,7 @@ std::string network_words(const vmspec::VmSpec& spec) {
   const auto add = [&](const std::string& what) { reached += (reached.empty() ? "" : ", ") + what; };
   if (spec.model) add("the model at " + spec.model->upstream);
   for (const vmspec::McpSpec& server : spec.mcp) add("MCP server " + server.name);
-  const std::string only = reached.empty() ? "nothing is reached from inside" : "reached from inside: " + reached;
+  const std::string only = reached.empty() ? "the VM reaches nothing" : "the VM reaches " + reached;
   switch (spec.egress) {
     case vmspec::Egress::none:
       return "none; " + only;
@@ -63,37 +68,63 @@ std::string network_words(const vmspec::VmSpec& spec) {
 std::string agent_words(const vmspec::VmSpec& spec) {
   std::string line;
   for (const std::string& word : spec.agent.argv) line += (line.empty() ? "" : " ") + word;
-  line = printable(line);
-  return line.size() > longest_text ? line.substr(0, longest_text) + "..." : line;
+  return printable(line, longest_text);
 }
 
 /// One line of at most `longest_text` bytes, cut between characters.
 std::string one_line(const std::string& text) {
-  std::string line = printable(text.substr(0, text.find('\n')));
-  if (line.size() <= longest_text) return line;
-  std::size_t end = longest_text;
-  while (end > 0 && (static_cast<unsigned char>(line[end]) & 0xc0) == 0x80) --end;
-  return line.substr(0, end) + "...";
+  return printable(std::string_view(text).substr(0, text.find('\n')), longest_text);
 }
 
 std::string dumped(const json& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-std::string files_text(const supervisor::Report& report) {
-  if (report.files.empty()) return "  files: no change\n";
+/// "  ignored by Git: 1489 in .venv/, 20 in target/": nothing that was changed goes untold, but not file by file.
+std::string ignored_text(const supervisor::Report& report, const std::set<std::size_t>& ignored) {
+  if (ignored.empty()) return {};
+  std::map<std::string, std::size_t> counts;
+  for (const std::size_t index : ignored) {
+    const std::string& path = report.files[index].path;
+    const auto slash = path.find('/');
+    ++counts[slash == std::string::npos ? "." : path.substr(0, slash + 1)];
+  }
+  std::vector<std::pair<std::string, std::size_t>> rows(counts.begin(), counts.end());
+  std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::string text;
+  std::size_t more = 0;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (i >= most_ignored) {
+      more += rows[i].second;
+    } else {
+      text += fmt::format("{}{} in {}", i == 0 ? "" : ", ", rows[i].second, one_line(rows[i].first));
+    }
+  }
+  if (more > 0) text += fmt::format(", {} elsewhere", more);
+  return "  files changed that Git ignores: " + text + "\n";
+}
+
+std::string files_text(const supervisor::Report& report, const std::set<std::size_t>& ignored) {
+  std::vector<const supervisor::Report::FileChange*> files;
+  for (std::size_t i = 0; i < report.files.size(); ++i) {
+    if (!ignored.contains(i)) files.push_back(&report.files[i]);
+  }
+  if (report.files.empty()) {
+    return report.files_truncated ? "  files changed: more than could be looked at\n" : "  files changed: none\n";
+  }
   std::string text =
-      fmt::format("  files changed: {}{}\n", report.files.size(), report.files_truncated ? " and more" : "");
+      files.empty() ? "  files changed: none\n"
+                    : fmt::format("  files changed: {}{}\n", files.size(), report.files_truncated ? " and more" : "");
   std::vector<std::vector<std::string>> rows;
-  for (std::size_t i = 0; i < std::min(report.files.size(), most_files); ++i) {
-    const auto& file = report.files[i];
+  for (std::size_t i = 0; i < std::min(files.size(), most_files); ++i) {
+    const auto& file = *files[i];
     const bool counted = file.added >= 0 && file.removed >= 0;
     rows.push_back({fmt::format("    {}", file.kind), one_line(file.path),
                     counted ? fmt::format("+{} -{}", file.added, file.removed) : "binary"});
   }
   text += table(rows);
-  if (report.files.size() > most_files) text += fmt::format("    ... and {} more\n", report.files.size() - most_files);
-  return text;
+  if (files.size() > most_files) text += fmt::format("    ... and {} more\n", files.size() - most_files);
+  return text + ignored_text(report, ignored);
 }
 
 std::string commands_text(const supervisor::Report& report) {
@@ -147,13 +178,15 @@ json parsed_array(const std::string& text) {
 
 }  // namespace
 
-std::string banner(const vmspec::VmSpec& spec) {
+std::string banner(const vmspec::VmSpec& spec, bool all) {
   std::string text =
       fmt::format("agentvm: {}: profile {}, {}; {}\n", spec.name, spec.profile, guest_words(spec), machine_words(spec));
   text += fmt::format("  workspace  {} on {}, {}\n", printable(spec.workspace),
                       spec.agent.cwd.empty() ? "/workspace" : spec.agent.cwd, workspace_words(spec.workspace_mode));
   text += fmt::format("  network    {}\n", network_words(spec));
-  for (const std::string& note : spec.notes) text += fmt::format("  note       {}\n", printable(note));
+  for (const std::string& note : all ? spec.notes : spec.advice) {
+    text += fmt::format("  note       {}\n", printable(note));
+  }
   return text;
 }
 
@@ -182,12 +215,13 @@ std::string plan_text(const vmspec::VmSpec& spec) {
   return table(rows);
 }
 
-std::string report_text(const supervisor::Report& report) {
-  std::string text = fmt::format("agentvm: {}: {}, exit code {}, after {}", report.name, printable(report.ended),
+std::string report_text(const supervisor::Report& report, const ReportView& view) {
+  const std::string ended = view.command && report.ended == "agent ended" ? "command ended" : report.ended;
+  std::string text = fmt::format("agentvm: {}: {}, exit code {}, after {}", report.name, one_line(ended),
                                  report.exit_code, human_time(report.total_ms));
   if (report.ready_ms > 0) text += fmt::format(" (ready after {})", human_time(report.ready_ms));
   text += "\n";
-  if (report.agent_started_ms > 0) text += files_text(report);
+  if (report.agent_started_ms > 0) text += files_text(report, view.ignored);
   text += commands_text(report);
   text += mcp_text(parsed_array(report.mcp_calls_json));
   text += model_text(parsed_array(report.model_requests_json));

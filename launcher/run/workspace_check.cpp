@@ -67,16 +67,16 @@ void refuse_system(const HeldDirectory& workspace) {
   const std::string& real = workspace.path();
   for (const char* system : {"/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib64", "/nix", "/opt", "/proc",
                              "/run", "/sbin", "/sys", "/tmp", "/usr", "/var"}) {
-    if (real == system) throw refused(real, "is a directory of the system", narrower);
+    if (real == system) throw refused(real, "is a system directory", narrower);
   }
   for (const char* kernel : {"/dev", "/proc", "/sys"}) {
-    if (lies_within(real, kernel)) throw refused(real, "is made by the kernel", narrower);
+    if (lies_within(real, kernel)) throw refused(real, "belongs to the kernel", narrower);
   }
   const std::string home = host::real_path(host::home_directory());
   if (home.empty() || home == "/") return;
   if (decides(workspace, home)) {
     throw refused(real, real == home ? "is your home" : "contains your home",
-                  "An agent would have your keys and your shell's start files. " + narrower);
+                  "The agent would get your keys and your shell's startup files. " + narrower);
   }
 }
 
@@ -123,12 +123,13 @@ HeldDirectory check_workspace(const std::string& path, const state::Roots& roots
     throw refused(shown, "cannot be used: " + std::string(reason.what()), reason.hint());
   }
   if (access(workspace.through().c_str(), R_OK | X_OK) < 0) {
-    throw refused(workspace.path(), "cannot be read by you", "Give yourself the right to read and search it.");
+    throw refused(workspace.path(), "is not readable for you", "Make it readable and searchable: chmod u+rx.");
   }
   refuse_system(workspace);
   for (const std::string& root : {roots.state, roots.runtime, roots.cache}) {
     if (decides(workspace, root) || lies_in(workspace, root)) {
-      throw refused(workspace.path(), "holds what agentvm itself keeps in " + resolved_root(root), narrower);
+      throw refused(workspace.path(), "overlaps with " + resolved_root(root) + ", where agentvm keeps its own files",
+                    narrower);
     }
   }
   refuse_profiles(workspace);

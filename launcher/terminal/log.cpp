@@ -10,6 +10,9 @@
 #include <memory>
 #include <string>
 
+#include "base/text.hpp"
+#include "launcher/terminal/output.hpp"
+
 namespace agentvm::commands {
 
 namespace {
@@ -27,6 +30,13 @@ class LevelWord final : public spdlog::custom_flag_formatter {
   }
   std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<LevelWord>(); }
 };
+
+/// Nothing that a message quotes drives the terminal, and its lines are folded where there is one; `prefix` is what
+/// stands in front of the first.
+std::string shown(std::string_view text, std::string_view prefix) {
+  const std::string whole = std::string(prefix) + plain_text(text);
+  return folded(whole, columns_of(STDERR_FILENO), 2).substr(prefix.size());
+}
 
 spdlog::string_view_t view(std::string_view text) {
   return {text.data(), text.size()};
@@ -46,22 +56,22 @@ void set_up_log(int verbosity, bool color) {
 }
 
 void log_debug(std::string_view text) {
-  spdlog::debug(view(text));
+  spdlog::debug(view(shown(text, "agentvm: ")));
 }
 
 void log_info(std::string_view text) {
-  spdlog::info(view(text));
+  spdlog::info(view(shown(text, "agentvm: ")));
 }
 
 void log_warning(std::string_view text) {
-  spdlog::warn(view(text));
+  spdlog::warn(view(shown(text, "agentvm: warning: ")));
 }
 
 void log_error(std::string_view text, std::string_view hint) {
-  spdlog::error(view(text));
+  spdlog::error(view(shown(text, "agentvm: error: ")));
   if (hint.empty()) return;
   // Not a message of its own, so no level and no name in front.
-  const std::string line = std::string(hint) + "\n";
+  const std::string line = shown(hint, "") + "\n";
   [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, line.data(), line.size());
 }
 

@@ -2,6 +2,7 @@
 #include "launcher/terminal/output.hpp"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,15 +13,47 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/text.hpp"
 
 namespace agentvm::commands {
 
 namespace {
 
-/// Code points, which is near enough to columns for what we print.
+/// Code points, which is near enough to columns for what we print; colours take none.
 std::size_t width(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+  std::size_t columns = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\x1b') {
+      while (i < text.size() && text[i] != 'm') ++i;
+    } else if ((static_cast<unsigned char>(text[i]) & 0xc0) != 0x80) {
+      ++columns;
+    }
+  }
+  return columns;
+}
+
+/// Narrower than this, folding makes nothing easier to read.
+constexpr std::size_t fewest_columns = 40;
+
+void fold_line(std::string_view line, std::size_t columns, std::size_t indent, std::string& out) {
+  std::size_t used = 0;
+  bool first = true;
+  while (!line.empty()) {
+    // A word with the spaces in front of it.
+    const std::size_t begin = std::min(line.find_first_not_of(' '), line.size());
+    const std::size_t end = std::min(line.find(' ', begin), line.size());
+    const std::string_view word = line.substr(0, end);
+    if (!first && used + width(word) > columns) {
+      out += "\n" + std::string(indent, ' ');
+      out += line.substr(begin, end - begin);
+      used = indent + width(line.substr(begin, end - begin));
+    } else {
+      out += word;
+      used += width(word);
+    }
+    first = first && begin == end;
+    line.remove_prefix(end);
+  }
 }
 
 }  // namespace
@@ -36,7 +69,7 @@ void print(std::string_view text) {
 }
 
 void print_json(const nlohmann::json& document) {
-  print(document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  print(printable_json(document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace)) + "\n");
 }
 
 void print_error(std::string_view text) noexcept {
@@ -46,6 +79,30 @@ void print_error(std::string_view text) noexcept {
     if (written <= 0) return;
     text.remove_prefix(static_cast<std::size_t>(written));
   }
+}
+
+std::size_t columns_of(int fd) noexcept {
+  winsize size{};
+  return ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+std::string folded(std::string_view text, std::size_t columns, std::size_t indent) {
+  if (columns < fewest_columns) return std::string(text);
+  std::string out;
+  while (!text.empty()) {
+    const auto end = text.find('\n');
+    fold_line(text.substr(0, end), columns, indent, out);
+    if (end == std::string_view::npos) break;
+    out += '\n';
+    text.remove_prefix(end + 1);
+  }
+  return out;
+}
+
+std::string colored(std::string_view text, Color color, bool on) {
+  if (!on) return std::string(text);
+  const char* code = color == Color::red ? "31" : color == Color::green ? "32" : color == Color::yellow ? "33" : "2";
+  return fmt::format("\x1b[{}m{}\x1b[0m", code, text);
 }
 
 std::string table(const std::vector<std::vector<std::string>>& rows) {
@@ -87,40 +144,6 @@ std::string human_time(std::int64_t milliseconds) {
   if (seconds < 3600) return fmt::format("{} min {} s", seconds / 60, seconds % 60);
   if (seconds < 48 * 3600) return fmt::format("{} h {} min", seconds / 3600, seconds / 60 % 60);
   return fmt::format("{} days", seconds / 86400);
-}
-
-std::string printable(std::string_view text) {
-  std::string clean;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    const auto byte = static_cast<unsigned char>(c);
-    // U+0080 to U+009F: some terminals take U+009B for the ESC [ it stands for.
-    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
-    if (byte == 0xc2 && next >= 0x80 && next < 0xa0) {
-      clean += fmt::format("\\x{:02x}", next);
-      ++i;
-    } else if ((byte < 0x20 && c != '\t') || byte == 0x7f) {
-      clean += fmt::format("\\x{:02x}", byte);
-    } else {
-      clean += c;
-    }
-  }
-  return clean;
-}
-
-std::string last_lines(std::string_view text, std::size_t count) {
-  constexpr std::size_t longest_line = 400;
-  std::vector<std::string> lines;
-  while (!text.empty()) {
-    const auto end = text.find('\n');
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    while (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-    lines.push_back(printable(line.substr(0, longest_line)) + "\n");
-  }
-  std::string last;
-  for (std::size_t i = lines.size() - std::min(count, lines.size()); i < lines.size(); ++i) last += lines[i];
-  return last;
 }
 
 std::int64_t milliseconds_since(const std::string& rfc3339) {

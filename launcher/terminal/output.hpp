@@ -16,17 +16,23 @@ void print_json(const nlohmann::json& document);
 /// Writes to stderr; failures are ignored, there is nowhere to report them.
 void print_error(std::string_view text) noexcept;
 
-/// Columns aligned with two spaces between them; the first row is the header.
+/// Columns of the terminal on a descriptor; 0 when it is none: then lines are as long as they are.
+std::size_t columns_of(int fd) noexcept;
+/// Lines folded at spaces so that none is longer than `columns`, where that is possible; what follows in a line is
+/// indented by `indent`. `columns` 0: as it is.
+std::string folded(std::string_view text, std::size_t columns, std::size_t indent);
+
+enum class Color { red, green, yellow, dim };
+/// The text in a colour (ECMA-48 SGR) when `on`.
+std::string colored(std::string_view text, Color color, bool on);
+
+/// Columns aligned with two spaces between them, colours not counted; the first row is the header.
 std::string table(const std::vector<std::vector<std::string>>& rows);
 
 /// "4 GiB", "512 MiB", "17 KiB": the largest unit that leaves no more than one decimal.
 std::string human_bytes(std::uint64_t bytes);
 /// "0.8 s", "12 s", "3 min 20 s", "2 h 5 min", "3 days".
 std::string human_time(std::int64_t milliseconds);
-/// Control characters (a guest may have written them) as \xNN, so that no text can drive the terminal.
-std::string printable(std::string_view text);
-/// The last `count` lines, each printable and cut at 400 bytes.
-std::string last_lines(std::string_view text, std::size_t count);
 /// Milliseconds since an RFC 3339 time as VmState has it; -1 when it is none.
 std::int64_t milliseconds_since(const std::string& rfc3339);
 

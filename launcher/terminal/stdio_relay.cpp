@@ -11,6 +11,7 @@
 
 #include "base/error.hpp"
 #include "launcher/terminal/log.hpp"
+#include "launcher/terminal/terminal_modes.hpp"
 
 namespace agentvm::commands {
 
@@ -46,8 +47,10 @@ asio::awaitable<void> StdioRelay::pump_output(link::StreamPtr stream, std::strin
     for (;;) {
       std::string bytes = co_await stream->read();
       if (bytes.empty()) break;
+      if (detached_) break;  // the terminal is the caller's own again
       bool taken = false;
       if (local != nullptr) {
+        if (options_.tty) watch_terminal_modes(bytes);
         taken = co_await local->write(std::move(bytes));
       } else {
         taken = co_await options_.sink(name, std::move(bytes));
@@ -116,6 +119,8 @@ void StdioRelay::shut_down() noexcept {
   stdin_.reset();
   stdout_.reset();
   stderr_.reset();
+  // Only now does nobody write to the terminal any more.
+  if (options_.tty) undo_terminal_modes();
 }
 
 asio::awaitable<void> StdioRelay::finished() {

@@ -53,7 +53,8 @@ class StdioRelay : public std::enable_shared_from_this<StdioRelay> {
   boost::asio::awaitable<void> wait_output_lost();
   /// Gives the terminal back and reads stdin no more.
   void close_input() noexcept;
-  /// Ends the local streams' threads. To be called before the executor goes; nothing else may be called after it.
+  /// Ends the local streams' threads, and undoes what the process has switched on in the terminal. To be called before
+  /// the executor goes; nothing else may be called after it.
   void shut_down() noexcept;
 
  private:

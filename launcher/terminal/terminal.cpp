@@ -11,6 +11,7 @@
 #include <cstdlib>
 
 #include "base/error.hpp"
+#include "launcher/terminal/terminal_modes.hpp"
 
 namespace agentvm::commands {
 
@@ -24,11 +25,13 @@ volatile sig_atomic_t raw_active = 0;
 constexpr std::array fatal_signals{SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGQUIT, SIGALRM, SIGUSR1, SIGUSR2};
 
 void restore() noexcept {
-  // tcsetattr is async-signal-safe (signal-safety(7)).
-  if (raw_active != 0) tcsetattr(STDIN_FILENO, TCSADRAIN, &saved_mode);
+  // tcsetattr is async-signal-safe (signal-safety(7)). Waiting until all is written (TCSADRAIN) would be for ever on a
+  // terminal that is stopped (ctrl-s).
+  if (raw_active != 0) tcsetattr(STDIN_FILENO, TCSANOW, &saved_mode);
 }
 
 extern "C" void restore_and_die(int number) {
+  if (raw_active != 0) undo_terminal_modes_in_handler();
   restore();
   raw_active = 0;
   signal(number, SIG_DFL);
@@ -36,6 +39,7 @@ extern "C" void restore_and_die(int number) {
 }
 
 void restore_at_exit() {
+  if (raw_active != 0) undo_terminal_modes_in_handler();
   restore();
 }
 

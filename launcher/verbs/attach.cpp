@@ -37,7 +37,7 @@ class Attachment {
   /// The agent's exit code; nullopt when we left before.
   std::optional<int> run() {
     client_.run(follow());
-    relay_->close_input();
+    relay_->shut_down();
     return left_ || relay_->detached() ? std::nullopt : relay_->exit_code();
   }
   bool left() const { return left_ || relay_->detached(); }
@@ -86,19 +86,22 @@ class Attachment {
 int attach(const AttachOptions& options, const Context& context) {
   const state::VmPaths paths = named_or_implied_vm(context.roots, options.name);
   const auto spec = read_spec(paths);
-  if (!spec) throw Error("the VM '" + paths.name + "' has no readable spec.json", "agentvm destroy " + paths.name);
+  if (!spec)
+    throw Error("the plan of the VM '" + paths.name + "' cannot be read",
+                "Remove the VM: agentvm destroy " + paths.name);
   if (spec->agent.pty && !has_terminal()) {
-    throw Error("the agent of '" + paths.name + "' has a terminal, so attaching to it needs one",
-                "agentvm logs -f " + paths.name + " shows its output anywhere.", ExitCode::usage);
+    throw Error("'" + paths.name + "' runs in a terminal; attach from a terminal",
+                "agentvm logs -f " + paths.name + " shows its output without one.", ExitCode::usage);
   }
   Attachment attachment(paths, spec->agent);
   const std::optional<int> code = attachment.run();
   if (code) return *code;
   if (attachment.left()) {
-    print_error("\nagentvm: left '" + paths.name + "'; its agent works on: agentvm attach " + paths.name + "\n");
+    print_error("\nagentvm: detached from '" + paths.name + "'; the agent keeps running (agentvm attach " + paths.name +
+                " to return)\n");
     return 0;
   }
-  throw Error("the VM '" + paths.name + "' went away while attached");
+  throw Error("the VM '" + paths.name + "' ended while you were attached", "agentvm ls lists the VMs that are left.");
 }
 
 }  // namespace agentvm::commands

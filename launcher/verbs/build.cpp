@@ -44,7 +44,7 @@ int build(const BuildOptions& options, const Context& context) {
   const auto show = [&progress](std::string_view line) { progress.step(std::string(line)); };
   std::vector<std::string> built;
   const bool devshell = profile.guest.devshell;
-  // Whoever wants the host's own system has nothing else to build.
+  // The host's own system needs no build.
   if (!devshell || profile.guest.source != vmspec::GuestSource::host) {
     built.push_back(image::build_nix_image(make_definition(vmspec::shared_profile(profile)), context.roots.cache,
                                            {.update = options.update, .progress = show})

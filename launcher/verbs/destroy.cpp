@@ -1,5 +1,4 @@
 // destroy.cpp - agentvm destroy: the end of VMs at any moment, whatever state they are in.
-#include <poll.h>
 #include <signal.h>
 
 #include <algorithm>
@@ -23,27 +22,23 @@ namespace {
 constexpr std::chrono::milliseconds polite_limit{2500};
 constexpr std::chrono::milliseconds kill_limit{1000};
 
-bool wait_for_end(const UniqueFd& pidfd, std::chrono::milliseconds limit) {
-  if (!pidfd) return true;
-  pollfd item{pidfd.get(), POLLIN, 0};
-  return poll(&item, 1, static_cast<int>(limit.count())) > 0;
-}
-
 /// Asks the supervisor to take everything down at once; when it does not, it is killed. Both leave nothing or leave
 /// what a sweep finds.
 void end_supervisor(const state::VmPaths& paths) {
   const UniqueFd supervisor = supervisor_pidfd(paths);
   try {
     ask_supervisor(paths, "POST", "/stop", R"({"force":true,"deadline_ms":0})", polite_limit);
-    if (wait_for_end(supervisor, kill_limit)) return;
+    if (wait_for_exit(supervisor, kill_limit)) return;
   } catch (const Error& error) {
     if (!state::is_alive(paths)) return;
     log_info(error.what());
   }
-  if (!supervisor) throw Error("the supervisor of '" + paths.name + "' cannot be found to be killed");
+  if (!supervisor)
+    throw Error("could not find the supervisor of '" + paths.name + "'",
+                "agentvm gc removes what it left, once it is gone.");
   log_info("killing the supervisor of '" + paths.name + "'");
   signal_pidfd(supervisor.get(), SIGKILL);
-  wait_for_end(supervisor, kill_limit);
+  wait_for_exit(supervisor, kill_limit);
 }
 
 /// Returns whether all of it is gone.

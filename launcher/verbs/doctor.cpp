@@ -1,24 +1,28 @@
 // doctor.cpp - agentvm doctor: shows the checks.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/text.hpp"
 #include "launcher/host/programs.hpp"
 #include "launcher/run/workspace_check.hpp"
+#include "launcher/terminal/log.hpp"
 #include "launcher/terminal/output.hpp"
 #include "launcher/verbs/doctor_checks.hpp"
 #include "launcher/verbs/verbs.hpp"
 
 namespace agentvm::commands {
 
-std::string checks_text(const std::vector<Check>& checks) {
+std::string checks_text(const std::vector<Check>& checks, bool color) {
   std::size_t width = 0;
   for (const Check& check : checks) width = std::max(width, check.what.size());
   std::string text;
   for (const Check& check : checks) {
-    const char* mark = check.good ? "ok" : check.required ? "MISSING" : "no";
-    text += fmt::format("{:<8}{:<{}}  {}\n", mark, check.what, width, printable(check.found));
+    const std::string mark = fmt::format("{:<8}", check.good ? "ok" : check.required ? "MISSING" : "no");
+    const Color shade = check.good ? Color::green : check.required ? Color::red : Color::yellow;
+    text += fmt::format("{}{:<{}}  {}\n", colored(mark, shade, color), check.what, width, printable(check.found));
     if (check.good) continue;
     text += fmt::format("{:<8}{:<{}}  needed for: {}\n", "", "", width, check.needed);
     if (!check.get.empty()) text += fmt::format("{:<8}{:<{}}  {}\n", "", "", width, check.get);
@@ -43,8 +47,8 @@ int doctor(const DoctorOptions& options, const Context& context) {
     }
     print_json(array);
   } else {
-    print(checks_text(checks));
-    print(healthy ? "\nEverything that is required is there.\n" : "\nSomething that is required is missing.\n");
+    print(checks_text(checks, color_allowed(context.global.no_color, STDOUT_FILENO)));
+    print(healthy ? "\nEverything required is there.\n" : "\nSomething required is missing.\n");
   }
   return healthy ? 0 : 1;
 }

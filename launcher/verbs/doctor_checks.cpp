@@ -16,6 +16,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/process.hpp"
+#include "base/text.hpp"
 #include "base/unix_socket.hpp"
 #include "launcher/host/codex.hpp"
 #include "launcher/host/kernels.hpp"

@@ -21,6 +21,6 @@ struct Check {
 std::vector<Check> run_checks(const state::Roots& roots);
 
 /// A line each for people; what is missing with how to get it.
-std::string checks_text(const std::vector<Check>& checks);
+std::string checks_text(const std::vector<Check>& checks, bool color);
 
 }  // namespace agentvm::commands

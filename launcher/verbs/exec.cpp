@@ -7,15 +7,21 @@
 #include "launcher/client/vm_lookup.hpp"
 #include "launcher/terminal/terminal.hpp"
 #include "launcher/verbs/verbs.hpp"
+#include "vmspec/profile/problem.hpp"
 
 namespace agentvm::commands {
 
 namespace {
 
+/// What the caller's terminal is like, and whether the caller wants colours at all (no-color.org).
 void add_terminal_variables(RemoteProcess& process) {
-  for (const char* name : {"TERM", "COLORTERM"}) {
+  const auto pass = [&process](const char* name) {
     if (const char* value = std::getenv(name)) process.environment[name] = value;
-  }
+  };
+  pass("NO_COLOR");
+  if (!process.tty) return;
+  pass("TERM");
+  pass("COLORTERM");
 }
 
 void become(RemoteProcess& process, const std::string& user) {
@@ -24,8 +30,7 @@ void become(RemoteProcess& process, const std::string& user) {
   if (user != "root") {
     const auto [end, failure] = std::from_chars(user.data(), user.data() + user.size(), uid);
     if (failure != std::errc() || end != user.data() + user.size()) {
-      throw Error("'" + user + "' is no user of the guest that can be named here", "Give root, or a user's number.",
-                  ExitCode::usage);
+      throw Error("unknown guest user " + vmspec::quote_value(user), "Use root or a numeric uid.", ExitCode::usage);
     }
   }
   process.uid = uid;
@@ -40,17 +45,21 @@ void become(RemoteProcess& process, const std::string& user) {
 int exec(const ExecOptions& options, const Context& context) {
   const state::VmPaths paths = require_vm(context.roots, options.name);
   if (options.tty && !has_terminal()) {
-    throw Error("-t needs a terminal on stdin and stdout", "Leave out -t.", ExitCode::usage);
+    throw Error("-t needs a terminal on stdin and stdout", "Drop -t.", ExitCode::usage);
   }
   RemoteProcess process{.argv = options.command, .tty = options.tty, .directory = options.directory};
-  if (options.tty) add_terminal_variables(process);
+  add_terminal_variables(process);
   become(process, options.user);
   for (const std::string& text : options.environment) {
     const auto equals = text.find('=');
-    if (equals == std::string::npos || equals == 0) {
-      throw Error("'" + text + "' has no NAME=VALUE form", {}, ExitCode::usage);
+    if (text.empty() || equals == 0) {
+      throw Error("--env: " + vmspec::quote_value(text) + " is not of the form NAME=VALUE", {}, ExitCode::usage);
     }
-    process.environment[text.substr(0, equals)] = text.substr(equals + 1);
+    if (equals != std::string::npos) {
+      process.environment[text.substr(0, equals)] = text.substr(equals + 1);
+    } else if (const char* value = std::getenv(text.c_str())) {
+      process.environment[text] = value;  // docker's meaning of a name alone
+    }
   }
   return run_remote_process(paths, process);
 }
@@ -60,7 +69,7 @@ int shell(const ShellOptions& options, const Context& context) {
   // Without a terminal it reads commands from stdin, as any shell.
   RemoteProcess process{.argv = {"/bin/sh", "-c", "exec \"$(command -v bash || echo /bin/sh)\" -l"},
                         .tty = has_terminal()};
-  if (process.tty) add_terminal_variables(process);
+  add_terminal_variables(process);
   if (options.root) become(process, "root");
   return run_remote_process(paths, process);
 }

@@ -41,7 +41,7 @@ class Collector {
   }
 
   int finish() const {
-    if (count_ == 0 && !failed_ && !options_.quiet) print_error("agentvm: nothing is left over\n");
+    if (count_ == 0 && !failed_ && !options_.quiet) print_error("agentvm: nothing to clean up\n");
     return failed_ ? static_cast<int>(ExitCode::agentvm_failed) : 0;
   }
 

@@ -20,11 +20,11 @@ constexpr std::string_view base_line = "profile = \"default\"";
 
 int init(const InitOptions& options, const Context&) {
   if (host::real_path(options.directory).empty()) {
-    throw Error("there is no directory " + options.directory, "Make it first, or name another.", ExitCode::usage);
+    throw Error("there is no directory " + options.directory, "Create it first, or name another one.", ExitCode::usage);
   }
   if (options.profile.find('/') != std::string::npos) {
-    throw Error("a workspace's file builds on a profile by its name, not on the file " + options.profile,
-                "`agentvm profile list` has the names.", ExitCode::usage);
+    throw Error("agentvm.toml can build on a named profile only, not on the file " + options.profile,
+                "`agentvm profile list` shows the names.", ExitCode::usage);
   }
   // A name that nobody knows would make a file that no run takes.
   load_profile(options.profile, {}, {}, WorkspaceTrust::trusted);

@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/text.hpp"
 #include "launcher/client/client.hpp"
 #include "launcher/client/vm_lookup.hpp"
 #include "launcher/terminal/output.hpp"
@@ -46,7 +47,7 @@ int inspect(const InspectOptions& options, const Context& context) {
   document["status"] = live_status(paths);
   document["state"] = file_json(paths.state());
   document["spec"] = file_json(paths.spec());
-  print(document.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
+  print(printable_json(document.dump(2, ' ', false, json::error_handler_t::replace)) + "\n");
   return 0;
 }
 

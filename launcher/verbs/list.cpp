@@ -1,7 +1,10 @@
 // list.cpp - agentvm ls.
+#include <unistd.h>
+
 #include <nlohmann/json.hpp>
 
 #include "launcher/client/vm_record.hpp"
+#include "launcher/terminal/log.hpp"
 #include "launcher/terminal/output.hpp"
 #include "launcher/verbs/verbs.hpp"
 
@@ -21,7 +24,7 @@ int list(const ListOptions& options, const Context& context) {
     print_json(array);
     return 0;
   }
-  print(record_table(records));
+  print(record_table(records, color_allowed(context.global.no_color, STDOUT_FILENO)));
   return 0;
 }
 

@@ -6,9 +6,11 @@
 
 #include <array>
 #include <cerrno>
+#include <optional>
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "base/unique_fd.hpp"
 #include "launcher/client/vm_lookup.hpp"
 #include "launcher/terminal/output.hpp"
@@ -35,15 +37,24 @@ std::string log_file(const state::VmPaths& paths, const std::string& source) {
               near ? "Did you mean '" + *near + "'?" : "The sources are " + all + ".", ExitCode::usage);
 }
 
+/// Whether a log is shown without what drives a terminal. The console, the VMM and virtiofsd say what a guest makes
+/// them say, and the supervisor quotes them. What the agent printed and the JSON lines are data for a program, and
+/// drive no terminal unless stdout is one.
+bool must_be_plain(const std::string& source) {
+  const bool data = source == "agent" || source == "mcp" || source == "model" || source == "events";
+  return !data || isatty(STDOUT_FILENO) == 1;
+}
+
 /// Prints what is there from where the last call stopped.
-void copy_new(int fd) {
+void copy_new(int fd, std::optional<PlainText>& plain) {
   std::vector<char> buffer(std::size_t{64} << 10);
   for (;;) {
     const ssize_t got = read(fd, buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) throw system_error(errno, "reading the log");
     if (got == 0) return;
-    print({buffer.data(), static_cast<std::size_t>(got)});
+    const std::string_view bytes(buffer.data(), static_cast<std::size_t>(got));
+    print(plain ? plain->add(bytes) : bytes);
   }
 }
 
@@ -63,7 +74,7 @@ bool reader_gone() {
   return poll(&item, 1, 0) > 0 && (item.revents & (POLLERR | POLLHUP)) != 0;
 }
 
-void follow(const state::VmPaths& paths, const std::string& path, UniqueFd file) {
+void follow(const state::VmPaths& paths, const std::string& path, UniqueFd file, std::optional<PlainText>& plain) {
   const UniqueFd watch(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   if (!watch) throw system_error(errno, "starting to watch " + path);
   // The directory tells when the file appears, and when the VM goes.
@@ -75,7 +86,7 @@ void follow(const state::VmPaths& paths, const std::string& path, UniqueFd file)
   for (;;) {
     const bool alive = state::is_alive(paths);  // asked first: what is written before the end is still printed
     if (!file) file.reset(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (file) copy_new(file.get());
+    if (file) copy_new(file.get(), plain);
     if (!alive || reader_gone()) return;
     wait_for_news(watch.get(), supervisor.get());
   }
@@ -88,15 +99,17 @@ int logs(const LogsOptions& options, const Context& context) {
   const std::string path = log_file(paths, options.source);
   UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file && errno != ENOENT) throw system_error(errno, "opening " + path);
+  std::optional<PlainText> plain;
+  if (must_be_plain(options.source)) plain.emplace();
   if (options.follow) {
-    follow(paths, path, std::move(file));
+    follow(paths, path, std::move(file), plain);
     return 0;
   }
   if (!file) {
-    print_error("agentvm: nothing is in the " + options.source + " log of '" + paths.name + "' yet\n");
+    print_error("agentvm: the " + options.source + " log of '" + paths.name + "' is empty so far\n");
     return 0;
   }
-  copy_new(file.get());
+  copy_new(file.get(), plain);
   return 0;
 }
 

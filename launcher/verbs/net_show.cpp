@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/text.hpp"
 #include "launcher/host/network.hpp"
 #include "launcher/terminal/output.hpp"
 #include "launcher/verbs/verbs.hpp"

@@ -3,11 +3,14 @@
 
 #include "base/error.hpp"
 #include "base/held_directory.hpp"
+#include "base/text.hpp"
+#include "launcher/host/path_facts.hpp"
 #include "launcher/host/profile_store.hpp"
 #include "launcher/run/plan.hpp"
 #include "launcher/terminal/log.hpp"
 #include "launcher/terminal/output.hpp"
 #include "launcher/verbs/verbs.hpp"
+#include "vmspec/plan/plan.hpp"
 
 namespace agentvm::commands {
 

@@ -22,7 +22,7 @@ int run(const RunOptions& options, const Context& context) {
     if (options.json) {
       print_json(vmspec::to_json(spec));
     } else {
-      print(plan_text(spec));
+      print(folded(plan_text(spec), columns_of(STDOUT_FILENO), 13));
     }
     return 0;
   }
@@ -32,8 +32,10 @@ int run(const RunOptions& options, const Context& context) {
     plan.build_missing([&progress](std::string_view line) { progress.step(std::string(line)); });
   }
   StartedVm vm = start_vm(context.roots, options.name, plan);
-  log_debug("the supervisor is started");
-  if (!options.json) print_error(banner(vm.spec));
+  log_debug("started the supervisor");
+  if (!options.json) {
+    print_error(folded(banner(vm.spec, context.global.verbosity > 0), columns_of(STDERR_FILENO), 13));
+  }
   return follow_run(std::move(vm), {.detach = options.detach, .json = options.json}, context);
 }
 

@@ -54,7 +54,7 @@ class OwnSocket {
  public:
   OwnSocket(std::string path, std::optional<gid_t> group) : path_(std::move(path)) {
     if (listened_on()) {
-      throw Error("somebody listens on " + path_ + " already",
+      throw Error("another process is already listening on " + path_,
                   "Stop it first: systemctl stop agentvm-netd.socket agentvm-netd.service.", ExitCode::cannot_start);
     }
     if (unlink(path_.c_str()) < 0 && errno != ENOENT) throw system_error(errno, "replacing the socket " + path_);

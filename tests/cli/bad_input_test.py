@@ -74,7 +74,17 @@ class BadInput(unittest.TestCase):
         run = self.sandbox.run(*small(), self.sandbox.workspace, "--", "do something", limit=30)
         if "Codex" in run.stderr:
             self.skipTest("there is no Codex here")
-        self.refuse(run, 126, "OPENAI_API_KEY")
+        self.refuse(run, 126, "there is no key for the model: OPENAI_API_KEY is not set", "export OPENAI_API_KEY=", "--upstream",
+                    "--command -- make test")
+
+    def test_a_command_needs_no_model(self):
+        """Nor a word about it, nor the MCP server of the built-in profile."""
+        run = self.sandbox.run("run", "--dry-run", "--json", self.sandbox.workspace, "--command", "--", "true", limit=30)
+        if run.code != 0:
+            self.skipTest(f"no run can be planned here: {run.stderr}")
+        planned = run.json()
+        self.assertEqual((planned["model"], planned["mcp"]), (None, []))
+        self.assertNotIn("OPENAI_API_KEY", run.stdout + run.stderr)
 
     def test_no_prompt_and_no_terminal(self):
         run = self.sandbox.run(*small(), self.sandbox.workspace, limit=30, env={"OPENAI_API_KEY": "sk-test"})

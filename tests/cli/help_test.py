@@ -1,4 +1,5 @@
 # help_test.py - what agentvm says about itself: help, version, completion scripts, corrections of what was typed wrong.
+import os
 import shutil
 import subprocess
 import unittest
@@ -54,8 +55,54 @@ class Help(unittest.TestCase):
                 self.assertIn(near, run.stderr)
                 self.assertLessEqual(len(sentences(run)), 2, run)
 
+    def test_a_word_before_a_verb_is_never_passed_over(self):
+        """`agentvm help destroy` must not destroy, nor `agentvm foo stop` stop."""
+        self.sandbox.write("state/agentvm/vms/only/state.json", "{}")
+        helped = self.sandbox.run("help", "destroy")
+        self.assertEqual((helped.code, helped.stdout), (0, self.sandbox.run("destroy", "--help").stdout))
+        for words in (("foo", "stop"), ("foo", "destroy"), ("foo", "gc"), ("-v", "foo", "destroy", "--all"), ("profile", "foo", "list")):
+            with self.subTest(words=words):
+                run = self.sandbox.run(*words)
+                self.assertEqual((run.code, run.stdout), (2, ""), run)
+                self.assertIn("unknown verb 'foo'", run.stderr)
+        self.assertEqual(self.sandbox.run("ls", "-q").stdout, "only\n")
+        self.assertEqual(self.sandbox.run("rm", "only").code, 0, "an alias of destroy")
+        self.assertEqual(self.sandbox.run("ps", "-q").stdout, "")
+
+    def test_verbs_of_other_tools(self):
+        for verb, told in (("start", "cannot be started again"), ("cp", "agentvm exec NAME -- tar x"), ("top", "-- top"),
+                           ("stats", "-- top")):
+            with self.subTest(verb=verb):
+                run = self.sandbox.run(verb, "x")
+                self.assertEqual((run.code, run.stdout), (2, ""), run)
+                self.assertIn(told, run.stderr)
+
+    def test_what_was_typed_cannot_drive_the_terminal(self):
+        for words in (("run", "--memory", "\x1b]52;c;eA==\x07"), ("exec", "\u009b2J", "--", "x"), ("\u202everb",), ("run", "\x1b[2J")):
+            with self.subTest(words=words):
+                run = self.sandbox.run(*words)
+                self.assertNotEqual(run.code, 0)
+                for sign in ("\x1b", "\x07", "\u009b", "\u202e"):
+                    self.assertNotIn(sign, run.stderr)
+
+    def test_bytes_that_are_no_text_are_refused_or_passed(self):
+        for words in (("run", b"f\xff"), ("run", "--name", b"\xff"), ("run", "--", b"do \xff"), ("destroy", b"\xff")):
+            with self.subTest(words=words):
+                run = self.sandbox.run(*[os.fsdecode(word) if isinstance(word, bytes) else word for word in words])
+                self.assertEqual(run.code, 2, run)
+                self.assertIn("is not UTF-8 text", run.stderr)
+                self.assertNotIn("json", run.stderr)
+        run = self.sandbox.run("run", "--prompt-file", "-", self.sandbox.workspace, input=b"do \xff")
+        self.assertEqual(run.code, 2, run)
+        self.assertIn("the prompt is not UTF-8 text", run.stderr)
+
+    def test_long_messages_are_folded_at_words(self):
+        with self.sandbox.terminal("run", self.sandbox.workspace, "--", "x", columns=60) as terminal:
+            terminal.finish()
+            self.assertLessEqual(max(map(len, terminal.screen.splitlines())), 60, terminal.screen)
+
     def test_missing_and_useless_words(self):
-        for words in (("exec",), ("exec", "vm"), ("inspect",), ("run", "--command"), ("run", "-p", "a", "--", "b"),
+        for words in (("exec",), ("exec", "vm"), ("exec", "--bogus", "vm", "ls"), ("foo", "stop"), ("run", "-t", "-d"), ("inspect",), ("run", "--command"), ("run", "-p", "a", "--", "b"),
                       ("run", "a", "b"), ("run", "--vcpus"), ("ls", "--", "x"), ("stop", "--deadline", "soon", "vm")):
             with self.subTest(words=words):
                 run = self.sandbox.run(*words)

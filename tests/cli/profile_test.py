@@ -27,6 +27,13 @@ class Profile(unittest.TestCase):
         cls.sandbox = cls.enterClassContext(Sandbox())
         cls.wrong = cls.sandbox.write_profile("wrong", FIVE_MISTAKES)
 
+    def test_check_refuses_what_a_run_refuses(self):
+        path = self.sandbox.write("later/profile.toml", 'agent.kind = "claude"\nworkspace.mode = "review"\n')
+        checked = self.sandbox.run("profile", "check", path)
+        self.assertNotEqual(checked.code, 0, checked)
+        for words in ('"claude"', '"review"', "is not supported by this version"):
+            self.assertIn(words, checked.stderr)
+
     def test_list(self):
         listed = self.sandbox.run("profile", "list")
         self.assertEqual(listed.code, 0, listed)

@@ -183,7 +183,7 @@ class Life(unittest.TestCase):
             refused = subprocess.run([netd.PROGRAM, "--directory", directory], capture_output=True, text=True, check=False,
                                      timeout=seconds(20), preexec_fn=self.host.enter)
         self.assertNotEqual(refused.returncode, 0)
-        self.assertIn("somebody listens on", refused.stderr)
+        self.assertIn("already listening on", refused.stderr)
         self.assertTrue(os.path.exists(f"{directory}/netd.sock"))
 
     def test_kill_9_of_netd_while_a_guest_asks_over_tcp(self):

@@ -3,6 +3,7 @@ import hashlib
 import json
 import os
 import random
+import subprocess
 import threading
 import time
 
@@ -55,6 +56,23 @@ class Exec(VmTestCase):
         planned = json.loads(self.sandbox.run(*small("--dry-run", "--json"), self.sandbox.workspace, "--command", "--", "true").stdout)
         shown = self.exec("cat", "/proc/sys/kernel/randomize_va_space").stdout.strip()
         self.assertEqual(shown, "0" if planned["accelerator"] == "tcg" else "2")
+
+    def test_directory_and_docker_words(self):
+        run = self.sandbox.run("exec", "-i", "-w", "/tmp", "-e", "MINE", "one", "sh", "-c", "pwd; echo $MINE; cat", env={"MINE": "own"},
+                               input=b"typed\n")
+        self.assertEqual((run.code, run.stdout), (0, "/tmp\nown\ntyped\n"), run)
+        # As in the help: a directory of the host into the guest.
+        self.sandbox.write("ex/src/file", "text\n")
+        packed = subprocess.run(["tar", "c", "src"], cwd=self.sandbox.path("ex"), check=True, stdout=subprocess.PIPE).stdout
+        self.assert_code(self.exec("tar", "x", "-C", "/tmp", input=packed), 0)
+        self.assertEqual(self.exec("cat", "/tmp/src/file").stdout, "text\n")
+
+    def test_bytes_that_are_no_text_name_no_other_file(self):
+        self.assert_code(self.exec("sh", "-c", "cd /tmp && touch f\ufffd"), 0)
+        run = self.exec("rm", os.fsdecode(b"/tmp/f\xff"))
+        self.assertNotEqual(run.code, 0, run)
+        self.assertNotIn("json", run.stderr)
+        self.assert_code(self.exec("test", "-e", "/tmp/f\ufffd"), 0)
 
     def test_stdin_half_close(self):
         run = self.exec("sh", "-c", "sort; echo after", input=b"b\na\nc\n")
@@ -122,7 +140,7 @@ class Exec(VmTestCase):
         """Ctrl-D on the terminal of `run`: the agent ends, and the VM with it."""
         self.owner.send("\x04")
         self.assertEqual(self.owner.finish(), 0)
-        self.assertIn("agent ended", self.owner.screen)
+        self.assertIn("command ended", self.owner.screen)
         self.sandbox.assert_nothing_left()
 
     def test_window_change_signal(self):
@@ -145,6 +163,20 @@ class Exec(VmTestCase):
             terminal.expect(r"42\r?\n/workspace")
             self.assertEqual(terminal.finish(), 3)
 
+    def test_shell_as_root(self):
+        run = self.sandbox.run("shell", "--root", "one", input=b"id -u\n")
+        self.assertEqual((run.code, run.stdout), (0, "0\n"), run)
+
+    def test_terminal_is_put_back_after_a_program_that_is_left(self):
+        """Its alternate screen, cursor, mouse, keys: undone when the caller goes, and by a kill of the program."""
+        on = "printf '\\033[?1049h\\033[?25l\\033[?1000h\\033[?2004h\\033[>1u'; echo re''ady; "
+        with self.sandbox.terminal("exec", "-t", "one", "--", "sh", "-c", on + "kill -9 $$") as terminal:
+            terminal.expect("ready")
+            self.assertEqual(terminal.finish(), 137)
+            for undone in ("\x1b[<1u", "\x1b[?1000l", "\x1b[?2004l", "\x1b[?1049l", "\x1b[?25h"):
+                self.assertIn(undone, terminal.screen)
+            self.assertTrue(terminal.echo_on())
+
     def test_attach_and_detach(self):
         with self.sandbox.terminal("attach", "one") as terminal:
             terminal.expect("agent is here")
@@ -152,6 +184,7 @@ class Exec(VmTestCase):
             terminal.expect("got one line")
             terminal.send("\x10\x11")  # Ctrl-P Ctrl-Q
             self.assertEqual(terminal.finish(), 0)
+            self.assertIn("the agent keeps running", terminal.screen)
         with self.sandbox.terminal("attach", "one") as terminal:
             terminal.expect("got one line")
             terminal.send("second\n")
@@ -254,7 +287,10 @@ class Ending(VmTestCase):
         run = self.sandbox.run(*small("--name", "read", "--keep"), self.sandbox.workspace, "--command", "--", "echo", "to be read")
         self.assert_code(run, 0)
         vm = self.sandbox.vm("read").wait_known()
-        self.assert_code(self.sandbox.run("stop", "read"), 0)
+        stopped = self.sandbox.run("stop", "read")
+        self.assert_code(stopped, 0)
+        self.assertIn("its logs stay", stopped.stderr)
+        self.assertNotIn("removed", stopped.stderr)
         self.assert_code(self.sandbox.run("gc"), 0)
         self.assertEqual([one["state"] for one in self.sandbox.run("ls", "--json").json()], ["stopped"])
         self.assertIn("to be read", self.sandbox.run("logs", "read").stdout)

@@ -44,7 +44,7 @@ std::vector<std::string> ask(bool exec) {
 }  // namespace
 
 std::vector<std::string> codex_command(const CodexCommandInput& input) {
-  const bool exec = input.prompt.has_value();
+  const bool exec = input.prompt.has_value() && !input.interactive;
   std::vector<std::string> argv = {input.program};
   const auto append = [&argv](const std::vector<std::string>& words) {
     argv.insert(argv.end(), words.begin(), words.end());
@@ -55,7 +55,7 @@ std::vector<std::string> codex_command(const CodexCommandInput& input) {
   // The TUI of 0.169 wants a background server from a complete package; the guest sees the program alone.
   if (!exec && !before(version, 169)) append({"--no-daemon"});
   append(input.args);
-  if (exec) append({"--", *input.prompt});
+  if (input.prompt) append({"--", *input.prompt});
   return argv;
 }
 

@@ -14,6 +14,7 @@ struct CodexCommandInput {
   std::string version;  ///< "0.169.0"; unknown or "": the newest mapping
   Autonomy autonomy = Autonomy::full_auto;
   std::optional<std::string> prompt = {};  ///< set: `codex exec`; not set: the TUI
+  bool interactive = false;                ///< the TUI with the prompt as its first turn
   std::vector<std::string> args = {};      ///< the profile's and the caller's, in front of the prompt
 };
 

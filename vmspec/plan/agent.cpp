@@ -48,7 +48,7 @@ void Planner::command(const std::vector<std::string>& argv) {
     refuse_run("there is no command to run", "give one after --: agentvm run --command -- make test");
   }
   if (!request_.command && request_.prompt) {
-    refuse("agent.kind", "\"command\" takes no prompt", "leave the prompt out, or choose a profile with an agent");
+    refuse("agent.kind", "\"command\" takes no prompt", "drop the prompt, or choose a profile with an agent");
   }
   agent.argv = argv;
   if (!request_.command) {
@@ -62,22 +62,23 @@ void Planner::command(const std::vector<std::string>& argv) {
 
 void Planner::codex() {
   AgentSpec& agent = spec_.agent;
-  const bool exec = request_.prompt.has_value();
-  if (!exec && (!request_.tty || request_.detached)) {
+  // With a terminal a prompt is where the agent's own screen begins.
+  const bool exec = request_.prompt.has_value() && (!request_.tty || request_.detached);
+  if (!request_.prompt && (!request_.tty || request_.detached)) {
     refuse_run(request_.detached ? "a detached run of Codex needs a prompt"
                                  : "there is no prompt and no terminal to ask for one",
-               "give the prompt after --, or with --prompt or --prompt-file");
-  } else if (exec && (request_.prompt->empty() || *request_.prompt == "-")) {
-    refuse_run(fmt::format("{} is no prompt", quote_value(*request_.prompt)), "say what the agent shall do");
-  } else if (exec && request_.prompt->find('\0') != std::string::npos) {
-    refuse_run("the prompt holds a NUL byte", "give text");
-  } else if (exec && request_.prompt->size() >= (std::size_t{128} << 10)) {
+               "give the prompt after --, or with --prompt or --prompt-file; `--prompt-file -` reads it from stdin");
+  } else if (request_.prompt && (request_.prompt->empty() || *request_.prompt == "-")) {
+    refuse_run(fmt::format("{} is not a usable prompt", quote_value(*request_.prompt)), "say what the agent should do");
+  } else if (request_.prompt && request_.prompt->find('\0') != std::string::npos) {
+    refuse_run("the prompt holds a NUL byte", "remove the NUL byte");
+  } else if (request_.prompt && request_.prompt->size() >= (std::size_t{128} << 10)) {
     refuse_run(fmt::format("the prompt is longer than a command line can hold ({} bytes, at most 128 KiB)",
                            request_.prompt->size()),
                "put it into a file of the workspace, and tell the agent to read that");
   }
   if (exec && profile_.agent.autonomy == Autonomy::ask) {
-    note(
+    advise(
         "agent.autonomy is \"ask\", but a run with a prompt has nobody to ask: Codex stays in its own sandbox and is "
         "refused what that does not allow.");
   }
@@ -86,6 +87,7 @@ void Planner::codex() {
                           .version = nix() != nullptr && nix()->agent ? "" : facts_.codex.version,
                           .autonomy = profile_.agent.autonomy,
                           .prompt = request_.prompt,
+                          .interactive = !exec,
                           .args = profile_.agent.args};
   input.args.insert(input.args.end(), request_.agent_args.begin(), request_.agent_args.end());
   agent.argv = codex_command(input);
@@ -133,6 +135,9 @@ std::map<std::string, std::string> Planner::environment(bool pty) const {
                                             // With a proxy variable set, Codex would send loopback requests to it too.
                                             {"NO_PROXY", "127.0.0.1,localhost"},
                                             {"TMPDIR", "/tmp"}};
+  // no-color.org: whatever its value is, unless it is empty.
+  const auto no_color = facts_.environment.find("NO_COLOR");
+  if (no_color != facts_.environment.end() && !no_color->second.empty()) out["NO_COLOR"] = no_color->second;
   if (pty) {
     const auto host = [this](const std::string& name, const std::string& otherwise) {
       const auto found = facts_.environment.find(name);

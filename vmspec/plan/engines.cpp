@@ -24,43 +24,48 @@ void Planner::hypervisor() {
     refuse("machine.connect",
            fmt::format("{} is about libvirt, which does not run cloud-hypervisor's machines",
                        quote_value(profile_.machine.connect)),
-           "leave it out, or use machine.hypervisor = \"qemu\"");
+           "drop it, or use machine.hypervisor = \"qemu\"");
   }
   const bool qemu = spec_.hypervisor == HypervisorKind::qemu;
   if (facts_.kvm) {
     note(fmt::format("{} runs the machine with KVM.", qemu ? "QEMU" : "cloud-hypervisor"));
   } else if (qemu) {
-    note(fmt::format("QEMU emulates the machine, which is slow: {}.", reason));
+    advise(fmt::format("QEMU emulates the machine, which is slow: {}.", reason));
+  }
+}
+
+void refuse_unsupported(const Profile& profile, AgentKind kind, std::vector<Problem>& problems) {
+  const auto unsupported = [&](const std::string& key, const std::string& value, const std::string& instead) {
+    problems.push_back(problem_at(profile.origin(key), key,
+                                  fmt::format("{} is not supported by this version of agentvm", value), instead,
+                                  ExitCode::agentvm_failed));
+  };
+  const auto word = [](auto value) { return fmt::format("\"{}\"", name_of(value)); };
+
+  if (profile.workspace.mode == WorkspaceMode::review) {
+    unsupported("workspace.mode", word(profile.workspace.mode), "use \"shared\" or \"read-only\"");
+  }
+  if (!profile.workspace.hide.empty()) {
+    unsupported("workspace.hide", "hiding files", "drop it, and keep secrets outside the workspace");
+  }
+  const EgressChoice egress = profile.network.egress;
+  if (egress == EgressChoice::proxy) {
+    unsupported("network.egress", word(egress), "use \"auto\", \"nat\" or \"none\"");
+  }
+  if (!profile.network.allow.empty()) {
+    unsupported("network.allow", "a list of allowed domains", "drop it: the guest has no network");
+  }
+  if (kind == AgentKind::claude || kind == AgentKind::gemini || kind == AgentKind::opencode) {
+    unsupported("agent.kind", word(kind), "use \"codex\" or \"command\"");
+  }
+  if (kind != AgentKind::command && profile.model.wire != ModelWire::responses) {
+    unsupported("model.wire", word(profile.model.wire), "use \"responses\"");
   }
 }
 
 void Planner::refuse_missing_engines() {
-  const auto unsupported = [this](const std::string& key, const std::string& value, const std::string& instead) {
-    refuse(key, fmt::format("{} is not supported by this version of agentvm", value), instead);
-  };
-  const auto word = [](auto value) { return fmt::format("\"{}\"", name_of(value)); };
-
   if (nix() == nullptr) refuse_nix_keys();
-  if (profile_.workspace.mode == WorkspaceMode::review) {
-    unsupported("workspace.mode", word(profile_.workspace.mode), "use \"shared\" or \"read-only\"");
-  }
-  if (!profile_.workspace.hide.empty()) {
-    unsupported("workspace.hide", "hiding files", "leave it out, and keep secrets outside the workspace");
-  }
-  const EgressChoice egress = profile_.network.egress;
-  if (egress == EgressChoice::proxy) {
-    unsupported("network.egress", word(egress), "use \"auto\", \"nat\" or \"none\"");
-  }
-  if (!profile_.network.allow.empty()) {
-    unsupported("network.allow", "a list of allowed domains", "leave it out: the guest has no network");
-  }
-  const AgentKind kind = kind_of(profile_, request_);
-  if (kind == AgentKind::claude || kind == AgentKind::gemini || kind == AgentKind::opencode) {
-    unsupported("agent.kind", word(kind), "use \"codex\" or \"command\"");
-  }
-  if (kind != AgentKind::command && profile_.model.wire != ModelWire::responses) {
-    unsupported("model.wire", word(profile_.model.wire), "use \"responses\"");
-  }
+  refuse_unsupported(profile_, kind_of(profile_, request_), problems_);
 }
 
 /// What only a guest of NixOS can have.
@@ -73,7 +78,7 @@ void Planner::refuse_nix_keys() {
     refuse("guest.source", "there is no guest of NixOS to boot", "build one with `agentvm build`",
            ExitCode::cannot_start);
   }
-  if (!profile_.guest.modules.empty()) refused("guest.modules", "a list of NixOS modules", "leave it out");
+  if (!profile_.guest.modules.empty()) refused("guest.modules", "a list of NixOS modules", "drop it");
   if (profile_.store.share == StoreShare::closure) refused("store.share", "\"closure\"", "use \"host\"");
   if (kind_of(profile_, request_) != AgentKind::command && profile_.agent.package.starts_with("nix:")) {
     refused("agent.package", "a package from Nix", "use \"auto\", \"host\" or a path");

@@ -50,7 +50,7 @@ NeededFacts needed_facts(const Profile& profile, const RunRequest& request, Gues
   std::sort(needed.programs.begin(), needed.programs.end());
   needed.programs.erase(std::unique(needed.programs.begin(), needed.programs.end()), needed.programs.end());
   if (host) needed.paths = profile.guest.expose;
-  needed.environment = {"COLORTERM", "LANG", "TERM"};
+  needed.environment = {"COLORTERM", "LANG", "NO_COLOR", "TERM"};
   if (profile.model.key.kind == KeySource::Kind::env) needed.environment.push_back(profile.model.key.name);
   const bool brings_agent = !host && nix_agent_package(profile.agent.kind, profile.agent.package);
   if (kind == AgentKind::codex && !brings_agent) needed.agent_package = profile.agent.package;
@@ -182,17 +182,21 @@ void Planner::model() {
   ModelSpec spec{model.name, model.upstream, model.key};
   spec.key.name = model.key.kind == KeySource::Kind::file ? expand_home(model.key.name, facts_.home) : model.key.name;
   if (model.key.kind == KeySource::Kind::env && !facts_.environment.contains(model.key.name)) {
-    const std::string missing =
-        fmt::format("{} is not set, and model.key takes the model's key from it", model.key.name);
+    const std::string missing = fmt::format("there is no key for the model: {} is not set", model.key.name);
     if (rules::is_loopback(rules::url_host(model.upstream))) {
       // A server on this machine is most often a local model or a test's, which asks for no key.
       spec.key = {};
     } else if (kind_of(profile_, request_) == AgentKind::command) {
-      note(missing + ": the model cannot be reached from the guest.");
-      return;
+      return;  // a command needs no model
+    } else if (request_.dry_run) {
+      advise("T" + missing.substr(1) + "; a run would be refused.");
     } else {
-      refuse("model.key", missing, fmt::format("set {}, or say where the key is with model.key", model.key.name),
-             ExitCode::cannot_start);
+      refuse_run(
+          missing,
+          fmt::format("export {}=sk-..., or: --set 'model.key={{file=\"~/.config/openai-key\"}}'; a model of your "
+                      "own: --upstream http://127.0.0.1:11434/v1; only a command: --command -- make test",
+                      model.key.name),
+          ExitCode::cannot_start);
     }
   }
   if (!model.key.command.empty()) {

@@ -27,9 +27,13 @@ struct RunRequest {
   bool stdin_attached = false;  ///< the caller passes its stdin on
   bool detached = false;
   bool keep = false;
-  std::int64_t boot_timeout_ms = 0;          ///< 0: what suits the guest and the accelerator
+  std::int64_t boot_timeout_ms = 0;  ///< 0: what suits the guest and the accelerator
+  bool dry_run = false;              ///< nothing will be started: what only a start needs (the model's key) is a note
   std::vector<std::string> agent_args = {};  ///< after agent.args
 };
+
+/// Adds what the profile may say and this version cannot do, with `kind` as what runs in the guest.
+void refuse_unsupported(const Profile& profile, AgentKind kind, std::vector<Problem>& problems);
 
 /// What launcher/host must look up for a profile.
 struct NeededFacts {

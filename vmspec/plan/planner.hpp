@@ -72,7 +72,13 @@ class Planner {
 
   /// nullptr: the guest is the host's own system.
   const NixGuest* nix() const { return facts_.nix_guest ? &*facts_.nix_guest : nullptr; }
+  /// What was chosen, and why: for -v and --dry-run.
   void note(std::string sentence) { spec_.notes.push_back(std::move(sentence)); }
+  /// A note that the user can act on: shown before every boot, so there should be few.
+  void advise(std::string sentence) {
+    spec_.advice.push_back(sentence);
+    spec_.notes.push_back(std::move(sentence));
+  }
   /// At the place of a key of the profile.
   void refuse(const std::string& key, std::string message, std::string hint = {}, ExitCode code = ExitCode::usage);
   /// About the run, no key of the profile.

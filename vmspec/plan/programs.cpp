@@ -35,7 +35,7 @@ constexpr std::array<Requirement, 7> requirements = {{
     {"kernel", "Linux kernel that can be read, with its modules, for the machine to boot",
      "install linux-image-cloud-amd64 (Debian), or set AGENTVM_KERNEL and AGENTVM_MODULES", ExitCode::agentvm_failed},
     {"agentvm-guest", "agentvm-guest, agentvm's own program inside the machine",
-     "it lies beside agentvm: build or install agentvm as a whole, or set AGENTVM_GUEST to it",
+     "it belongs beside agentvm: build or install agentvm as a whole, or set AGENTVM_GUEST to it",
      ExitCode::agentvm_failed},
     {"bwrap", "bubblewrap, without which no MCP server is started on this host",
      "install bubblewrap (Debian), or switch the servers off: [mcp.NAME] command = []", ExitCode::agentvm_failed},
@@ -113,7 +113,7 @@ void Planner::programs() {
     problems_.push_back(std::move(problem));
   }
   if (nix() == nullptr && find("sudo").empty())
-    note("sudo is not installed on the host, so the agent cannot become root in the guest.");
+    advise("sudo is not installed on the host, so the agent cannot become root in the guest.");
 }
 
 void Planner::kernel() {
@@ -132,7 +132,7 @@ void Planner::kernel() {
   spec_.image.modules = best.modules;
   note(fmt::format("The guest is this host's own /usr, read-only, under Linux {}.", best.version));
   if (facts_.nix_passed_over) {
-    note("Nix is here, but has built no guest for this profile: `agentvm build` does, or guest.source = \"nix\".");
+    note("Nix is installed, but no guest has been built for this profile yet: `agentvm build` builds it.");
   }
 }
 
@@ -158,6 +158,8 @@ void Planner::mcp_servers() {
   for (const auto& [name, server] : profile_.mcp) {
     if (server.command.empty()) continue;
     const std::string key = fmt::format("mcp.{}.command", name);
+    // What a built-in profile gives to its agent is of no use to a command of the caller's.
+    if (request_.command && profile_.origin(key).file.starts_with("built-in ")) continue;
     const auto found = facts_.found.find(server.command.front());
     if (found == facts_.found.end()) {
       const auto forbidden = facts_.forbidden.find(server.command.front());
@@ -167,7 +169,7 @@ void Planner::mcp_servers() {
               : fmt::format("{} is not installed on this host", quote_value(server.command.front()));
       // A command of the caller's seldom talks to an MCP server; an agent is told that it has one.
       if (kind_of(profile_, request_) == AgentKind::command) {
-        note(fmt::format("MCP server {} is left out: {}.", name, message));
+        advise(fmt::format("MCP server {} is left out: {}.", name, message));
       } else {
         refuse(key, message,
                fmt::format("{}, or switch the server off: [mcp.{}] command = []",
@@ -182,7 +184,7 @@ void Planner::mcp_servers() {
   }
   if (spec_.mcp.empty() || !spec_.bubblewrap.empty()) return;
   if (kind_of(profile_, request_) == AgentKind::command) {
-    note("MCP servers are left out: bubblewrap, their sandbox, is not installed on this host.");
+    advise("MCP servers are left out: bubblewrap, their sandbox, is not installed on this host.");
     spec_.mcp.clear();
   } else {
     problems_.push_back(missing("bwrap"));

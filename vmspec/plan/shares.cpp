@@ -53,7 +53,7 @@ void Planner::workspace() {
   spec_.workspace_mode = profile_.workspace.mode;
   const auto path = normal_path(request_.workspace);
   if (!path) {
-    refuse_run(fmt::format("the workspace {} is no absolute path", quote_value(request_.workspace)),
+    refuse_run(fmt::format("the workspace must be an absolute path (got {})", quote_value(request_.workspace)),
                "give the directory of a project");
     return;
   }

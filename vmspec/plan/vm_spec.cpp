@@ -23,7 +23,7 @@ BOOST_DESCRIBE_STRUCT(VmSpec, (),
                       (name, uuid, profile, vcpus, memory_bytes, disk_bytes, hypervisor, accelerator, connect, emulator,
                        virtiofsd, bubblewrap, image, hostname, machine_id, owner_uid, owner_gid, workspace,
                        workspace_mode, shares, files, agent, model, mcp, egress, publish, keep, detached, report_file,
-                       started_unix_ms, boot_timeout_ms, notes))
+                       started_unix_ms, boot_timeout_ms, notes, advice))
 
 namespace {
 

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "base/text.hpp"
+
 namespace agentvm::vmspec {
 
 namespace {
@@ -33,24 +35,6 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return above[b.size()];
 }
 
-/// Controls as \xNN: C0, DEL, and C1 (U+0080 to U+009F, two bytes in UTF-8), which a terminal obeys too.
-std::string visible(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0U;
-    if (byte < 0x20 || byte == 0x7f) {
-      out += fmt::format("\\x{:02x}", byte);
-    } else if (byte == 0xc2 && next >= 0x80 && next < 0xa0) {
-      out += fmt::format("\\x{:02x}", next);
-      ++i;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
-}
-
 }  // namespace
 
 Problem problem_at(const Origin& origin, std::string key, std::string message, std::string hint, ExitCode code) {
@@ -73,10 +57,15 @@ std::string format(const Problem& problem) {
   if (!problem.key.empty()) out += problem.key + ": ";
   out += problem.message;
   if (!problem.hint.empty()) out += "; " + problem.hint;
-  return visible(out);
+  return printable(out);
 }
 
 Error problems_error(std::span<const Problem> problems) {
+  if (problems.size() == 1 && problems.front().file.empty() && problems.front().key.empty()) {
+    // About no place of a profile: a sentence, and what to do on a line of its own.
+    const Problem& only = problems.front();
+    return Error(printable(only.message), printable(only.hint), only.code);
+  }
   std::string text;
   ExitCode code = problems.empty() ? ExitCode::agentvm_failed : problems.front().code;
   std::size_t shown = 0;
@@ -107,14 +96,7 @@ std::optional<std::string> nearest(std::string_view word, std::span<const std::s
 }
 
 std::string quote_value(std::string_view value) {
-  const bool cut = value.size() > max_quoted;
-  if (cut) {
-    value = value.substr(0, max_quoted);
-    // Never end inside a UTF-8 sequence.
-    while (!value.empty() && (static_cast<unsigned char>(value.back()) & 0xc0) == 0x80) value.remove_suffix(1);
-    if (!value.empty() && static_cast<unsigned char>(value.back()) >= 0xc0) value.remove_suffix(1);
-  }
-  return "'" + visible(value) + (cut ? "...'" : "'");
+  return "'" + printable(value, max_quoted) + "'";
 }
 
 }  // namespace agentvm::vmspec

@@ -42,8 +42,8 @@ Problem problem_at(const Origin& origin, std::string key, std::string message, s
 /// One line: "file:line:column: key: message; hint". Control characters of hostile input are shown as \xNN.
 std::string format(const Problem& problem);
 
-/// All problems (the first 100) as one Error, a line each. Its exit code is `usage` when any problem is one, else the
-/// first one's.
+/// All problems as one Error, a line each; the hint of a single one that is at no place is the Error's. Its exit code
+/// is `usage` when any problem is one, else the first one's.
 Error problems_error(std::span<const Problem> problems);
 
 /// The known word nearest to `word`, when it is near enough to be a slip of the fingers.

@@ -37,7 +37,7 @@ std::string nix_string(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte == 0) throw Error("a text with a NUL byte cannot be written as Nix", "Take the NUL byte out.");
+    if (byte == 0) throw Error("a text with a NUL byte cannot be written as Nix", "Remove the NUL byte.");
     if (c == '"' || c == '\\' || c == '$') {
       // Every "$", not only the one of "${": "$${" has a meaning of its own.
       out += '\\';

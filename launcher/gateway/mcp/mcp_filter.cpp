@@ -93,9 +93,10 @@ McpVerdict McpFilter::judge(std::string_view line) const {
   const std::size_t start = line.find_first_not_of(" \t");
   if (start == std::string_view::npos) return {};
   if (std::any_of(line.begin(), line.end(), [](char c) { return c >= 0 && c < 0x20 && c != '\t'; })) {
-    return refuse(parse_error, "a control character stands in the message");
+    return refuse(parse_error, "the message contains a control character");
   }
-  if (line[start] == '[') return refuse(invalid_request, "batches are not taken: send each message on its own line");
+  if (line[start] == '[')
+    return refuse(invalid_request, "JSON-RPC batches are not supported; send one message per line");
   if (line[start] != '{') return refuse(parse_error, "a message must be one JSON object on one line");
   const GuardedJson parsed = guarded_parse(line);
   if (!parsed.refusal.empty()) return refuse(parse_error, "the message was not taken: " + parsed.refusal);

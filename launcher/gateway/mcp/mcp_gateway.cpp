@@ -149,7 +149,7 @@ asio::awaitable<bool> McpConnection::take_line(LineSplitter::Line line) {
   using Action = McpVerdict::Action;
   if (verdict.action == Action::pass && !verdict.id.empty()) {
     if (outstanding_.contains(verdict.id)) {
-      verdict = McpFilter::refuse_request(std::move(verdict), "a request with this id is still without its answer");
+      verdict = McpFilter::refuse_request(std::move(verdict), "a request with this id is still pending");
     } else if (outstanding_.size() >= limits_.outstanding) {
       verdict = McpFilter::refuse_request(std::move(verdict), "too many requests are without their answers");
     }

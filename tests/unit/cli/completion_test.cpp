@@ -45,7 +45,7 @@ TEST_CASE("bash completes verbs and options and VMs and profiles and choices") {
   CHECK(offered(scratch, {"agentvm", "ru"}) == "run");
   CHECK(has(offered(scratch, {"agentvm", ""}), "destroy"));
   CHECK(offered(scratch, {"agentvm", "run", "--wor"}) == "--workspace-mode");
-  CHECK(offered(scratch, {"agentvm", "run", "--workspace-mode", "r"}) == "review read-only");
+  CHECK(offered(scratch, {"agentvm", "run", "--workspace-mode", "r"}) == "read-only");
   CHECK(has(offered(scratch, {"agentvm", "run", "--profile", "my"}), "my-profile"));
   CHECK(offered(scratch, {"agentvm", "-v", "stop", ""}) == "my-vm");
   CHECK(offered(scratch, {"agentvm", "profile", "sh"}) == "show");

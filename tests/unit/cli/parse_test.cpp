@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "tests/unit/has.hpp"
+#include "tests/unit/state/scratch.hpp"
 
 using namespace agentvm;
 using namespace agentvm::commands;
@@ -49,12 +50,12 @@ TEST_CASE("run: the plain form") {
 }
 
 TEST_CASE("run: every option") {
-  const auto run = parsed<RunOptions>({"run", "--profile", "rust", "./my-app", "--name", "n", "-d", "--keep", "--json",
+  const auto run = parsed<RunOptions>({"run", "--profile", "rust", "./my-app", "--name", "n", "--keep", "--json",
                                        "--dry-run", "--report", "r.json", "-t", "--trust-workspace", "-p", "do it"});
   CHECK(run.profile == "rust");
   CHECK(run.workspace == "./my-app");
   CHECK(run.name == "n");
-  CHECK(run.detach);
+  CHECK(parsed<RunOptions>({"run", "-d"}).detach);
   CHECK(run.keep);
   CHECK(run.json);
   CHECK(run.dry_run);
@@ -105,7 +106,9 @@ TEST_CASE("run: prompts exclude each other") {
   CHECK(has(refused({"run", "--command"}), "after --"));
   CHECK(has(refused({"run", "--command", "-p", "a", "--", "b"}), "takes no prompt"));
   CHECK(has(refused({"run", "-p", ""}), "empty"));
-  CHECK(has(refused({"run", "--env", "novalue"}), "NAME=VALUE"));
+  CHECK(has(refused({"run", "--env", "=value"}), "NAME=VALUE"));
+  CHECK(has(refused({"run", "--set", "machine.vcpus"}), "NAME=VALUE"));
+  CHECK(has(refused({"run", "-t", "-d"}), "exclude each other"));
 }
 
 TEST_CASE("exec and shell and attach") {
@@ -117,12 +120,66 @@ TEST_CASE("exec and shell and attach") {
   CHECK(exec.directory == "/tmp");
   CHECK(exec.environment == Words{"A=b", "C=d"});
   CHECK(exec.command == Words{"ls", "-la"});
-  CHECK(has(refused({"exec", "vm"}), "after --"));
-  CHECK(has(refused({"exec", "vm", "ls"}), "exec NAME -- CMD"));
+  CHECK(has(refused({"exec", "vm"}), "exec NAME -- CMD"));
   CHECK(has(refused({"exec", "--", "ls"}), "name is required"));
   CHECK(parsed<ShellOptions>({"shell", "--root", "vm"}).root);
   CHECK(parsed<ShellOptions>({"shell"}).name.empty());
   CHECK(parsed<AttachOptions>({"attach", "vm"}).name == "vm");
+}
+
+TEST_CASE("exec is forgiving to docker's fingers") {
+  const auto plain = parsed<ExecOptions>({"exec", "vm", "ls", "-la", "--color"});
+  CHECK(plain.name == "vm");
+  CHECK(plain.command == Words{"ls", "-la", "--color"});
+  const auto both = parsed<ExecOptions>({"exec", "-it", "-u", "root", "vm", "sh", "-c", "echo $1", "--", "-t"});
+  CHECK(both.tty);
+  CHECK(both.interactive);
+  CHECK(both.user == "root");
+  CHECK(both.command == Words{"sh", "-c", "echo $1", "--", "-t"});
+  CHECK(parsed<ExecOptions>({"exec", "vm", "-t", "--", "-x"}).command == Words{"-x"});
+  CHECK(parsed<ExecOptions>({"exec", "vm", "stop", "destroy"}).command == Words{"stop", "destroy"});
+  CHECK(has(refused({"exec", "vm", "--bogus", "ls"}), "unknown option '--bogus'"));
+  CHECK(parsed<ExecOptions>({"exec", "vm", "rm", "f\xff"}).command == Words{"rm", "f\xff"});
+  CHECK(has(refused({"run", "f\xff"}), "'f\\xff' is not UTF-8"));
+}
+
+TEST_CASE("a name alone passes the caller's own variable on") {
+  const test::Variable set("AGENTVM_PARSE_TEST", "a=b");
+  const auto run = parsed<RunOptions>({"run", "--env", "AGENTVM_PARSE_TEST", "--env", "AGENTVM_PARSE_UNSET"});
+  CHECK(run.overrides == std::vector<Override>{{"--env", "agent.env.AGENTVM_PARSE_TEST", {"a=b"}}});
+}
+
+TEST_CASE("no word in front of a verb is passed over") {
+  for (const char* verb : {"stop", "destroy", "ls"}) CHECK(has(refused({"foo", verb}), "unknown verb 'foo'"));
+  CHECK(has(refused({"profile", "foo", "show"}), "unknown verb 'foo'"));
+  CHECK(has(refused({"foo", "--help"}), "unknown verb 'foo'"));
+  CHECK(has(refused({"--foo", "ls"}), "unknown option '--foo'"));
+  CHECK(printed({"help", "destroy"}) == printed({"destroy", "--help"}));
+  CHECK(printed({"-v", "help", "profile", "show"}) == printed({"profile", "show", "--help"}));
+  CHECK(printed({"help"}) == printed({"--help"}));
+  CHECK(has(refused({"help", "destory"}), "'destroy'"));
+}
+
+TEST_CASE("verbs of other tools") {
+  CHECK(parsed<DestroyOptions>({"rm", "a"}).names == Words{"a"});
+  CHECK(parsed<DestroyOptions>({"kill", "a"}).names == Words{"a"});
+  CHECK(parsed<ListOptions>({"list", "-q"}).quiet);
+  CHECK(parsed<ListOptions>({"ps", "--json"}).json);
+  CHECK(parsed<ShellOptions>({"ssh", "a"}).name == "a");
+  CHECK(printed({"help", "rm"}) == printed({"destroy", "--help"}));
+  CHECK(has(refused({"start", "a"}), "cannot be started again"));
+  CHECK(has(refused({"cp", "a", "b"}), "tar c FILE | agentvm exec"));
+  CHECK(has(refused({"top"}), "agentvm exec -t NAME -- top"));
+  CHECK(has(refused({"stats"}), "agentvm exec -t NAME -- top"));
+}
+
+TEST_CASE("what this version refuses is not offered") {
+  const std::string help = printed({"run", "--help"});
+  for (const char* word : {"claude", "gemini", "opencode", "review", "proxy", "--hide", "--allow"}) {
+    CAPTURE(word);
+    CHECK_FALSE(has(help, word));
+    CHECK_FALSE(has(printed({"completion", "bash"}), word));
+  }
 }
 
 TEST_CASE("the verbs that look") {

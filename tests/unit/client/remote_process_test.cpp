@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "base/wire/guest.hpp"
 #include "launcher/client/client.hpp"
 #include "tests/unit/client/fake_supervisor.hpp"
 #include "tests/unit/has.hpp"
@@ -84,9 +85,38 @@ TEST_CASE("streams and exit code of a command come through") {
   const auto asked = world.supervisor->asked();
   REQUIRE(asked.size() >= 2);
   const auto spec = nlohmann::json::parse(asked[1]);
-  CHECK(spec ==
-        nlohmann::json{
-            {"argv", {"tr", "a"}}, {"pty", false}, {"env", {{"A", "b"}}}, {"cwd", "/tmp"}, {"uid", 0}, {"gid", 0}});
+  const auto meant = guest::process_spec_from_json(spec);
+  CHECK(meant.argv == std::vector<std::string>{"tr", "a"});
+  CHECK(meant.env == std::map<std::string, std::string>{{"A", "b"}});
+  CHECK(meant.cwd == "/tmp");
+  CHECK(spec.at("uid") == 0);
+  CHECK(spec.at("gid") == 0);
+  CHECK_FALSE(meant.pty);
+}
+
+TEST_CASE("what is not said is left to the supervisor and no byte becomes another") {
+  RemoteWorld world;
+  CapturedStreams streams("");
+  commands::run_remote_process(world.paths, {.argv = {"true"}});
+  streams.restore();
+  const auto spec = nlohmann::json::parse(world.supervisor->asked().at(1));
+  for (const char* key : {"env", "cwd", "uid", "gid"}) CHECK_FALSE(spec.contains(key));
+
+  RemoteWorld other;
+  CapturedStreams again("");
+  std::string refused;
+  try {
+    commands::run_remote_process(other.paths, {.argv = {"rm", "f\xff"}});
+  } catch (const Error& error) {
+    refused = error.what();
+  }
+  again.restore();
+  const auto asked = other.supervisor->asked();
+  if (asked.size() > 1) {
+    CHECK(guest::process_spec_from_json(nlohmann::json::parse(asked[1])).argv.back() == "f\xff");
+  } else {
+    CHECK(has(refused, "not UTF-8"));
+  }
 }
 
 TEST_CASE("not found and not startable have the shell's codes") {

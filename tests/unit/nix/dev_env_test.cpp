@@ -56,11 +56,11 @@ TEST_CASE("a devShell's exported variables and its PATH and its hook") {
 TEST_CASE("an answer that is no devShell is said to be none") {
   for (const char* text : {"", "null", "[]", "{", "{}", R"({"variables": []})", R"({"variables": {"A": 1}})"}) {
     CAPTURE(text);
-    CHECK(has(dev_env_failure(text), "is no devShell"));
+    CHECK(has(dev_env_failure(text), "did not return a devShell"));
   }
   std::string deep = R"({"variables": {"A": )";
   for (int i = 0; i < 100'000; ++i) deep += '[';
-  CHECK(has(dev_env_failure(deep), "is no devShell"));
+  CHECK(has(dev_env_failure(deep), "did not return a devShell"));
   CHECK(has(dev_env_failure(std::string(max_answer + 1, ' ')), "longer than"));
 }
 

@@ -164,7 +164,7 @@ TEST_CASE("a devShell that cannot be built is one message and what was there sta
   fake.behave("echo \"error: executing 'git': No such file or directory\" >&2; exit 1");
   CHECK(has(fake.build_failure(), "fetched without Git and Mercurial: use github:"));
   fake.behave("echo rubbish; exit 0");
-  CHECK(has(fake.build_failure(), "is no devShell: it is no JSON object"));
+  CHECK(has(fake.build_failure(), "did not return a devShell: it is not a JSON object"));
   CHECK_FALSE(find_devshell(HeldDirectory::resolve(fake.workspace), fake.cache));
 }
 

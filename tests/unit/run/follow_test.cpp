@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "base/process.hpp"
 #include "launcher/report/report.hpp"
 #include "tests/unit/client/fake_supervisor.hpp"
 #include "tests/unit/has.hpp"
@@ -30,6 +31,7 @@ struct Play {
   bool vanishes = false;        ///< when the agent runs
   bool echoes_stdin = false;    ///< the agent's output is its stdin
   bool waits_for_stop = false;  ///< the agent ends with POST /stop only
+  bool never_ready = false;     ///< the guest boots until POST /stop
 };
 
 /// State of a playing supervisor, on its own thread.
@@ -88,6 +90,13 @@ asio::awaitable<void> play_events(const Play& play, std::shared_ptr<Stage> stage
     co_await stream->write(failed_event());
     stage->gone = true;
     stage->changed.notify();
+    co_return;
+  }
+  if (play.never_ready) {
+    while (!stage->stopped) co_await stage->changed.wait();
+    stage->gone = true;
+    stage->changed.notify();
+    co_await stream->write(stopped_event(play));
     co_return;
   }
   co_await stream->write(ready_event());
@@ -290,6 +299,56 @@ TEST_CASE("a supervisor that vanishes is one message with its last words and wha
   CHECK(failure->code() == ExitCode::agentvm_failed);
   CHECK(has(streams.err(), "the last words"));
   CHECK_FALSE(test::exists(state_dir));
+}
+
+TEST_CASE("the last messages of a supervisor that is still dying are waited for") {
+  FollowedWorld world;
+  auto vm = world.start({.vanishes = true});
+  const std::string log = world.scratch.write("state/agentvm/vms/app/supervisor.log", "");
+  world.scratch.write("state/agentvm/vms/app/vmm.log", "qemu: \x1b]0;x\x07no memory\n");
+  ChildProcess dying = spawn({.program = "sh", .args = {"-c", "sleep 0.3; echo late words >>" + log}});
+  vm.supervisor = open_pidfd(dying.pid());
+  CapturedStreams streams;
+  std::optional<Error> failure;
+  try {
+    commands::follow_run(std::move(vm), {}, world.context);
+  } catch (const Error& error) {
+    failure = error;
+  }
+  streams.restore();
+  REQUIRE(failure);
+  CHECK(has(streams.err(), "late words"));
+  CHECK(has(streams.err(), "qemu: no memory\n"));
+  CHECK(has(failure->hint(), "messages above"));
+}
+
+TEST_CASE("the exit code that is printed is the one that is returned") {
+  FollowedWorld world;
+  CapturedStreams streams;
+  auto vm = world.start({.never_ready = true});
+  FakeSupervisor& supervisor = *world.supervisor;
+  std::thread killer([&] {
+    const auto limit = std::chrono::steady_clock::now() + 10s;
+    while (!supervisor.was_asked("GET /events") && std::chrono::steady_clock::now() < limit) {
+      std::this_thread::sleep_for(5ms);
+    }
+    kill(getpid(), SIGTERM);
+  });
+  const int code = commands::follow_run(std::move(vm), {}, world.context);
+  killer.join();
+  streams.restore();
+  CHECK(code == 128 + SIGTERM);
+  CHECK(has(streams.err(), "exit code 143"));
+}
+
+TEST_CASE("a command's end is called that") {
+  FollowedWorld world;
+  CapturedStreams streams;
+  auto vm = world.start({});
+  vm.spec.agent.kind = "command";
+  commands::follow_run(std::move(vm), {}, world.context);
+  streams.restore();
+  CHECK(has(streams.err(), "app: command ended, exit code 0"));
 }
 
 TEST_CASE("the first SIGTERM goes to the agent") {

@@ -54,7 +54,23 @@ TEST_CASE("a report of nothing is one line and says that nothing changed") {
   report.total_ms = 500;
   CHECK(commands::report_text(report) == "agentvm: x: stopped, exit code 0, after 0.5 s\n");
   report.agent_started_ms = 1;
-  CHECK(has(commands::report_text(report), "no change"));
+  CHECK(has(commands::report_text(report), "files changed: none\n"));
+}
+
+TEST_CASE("a command's end is not an agent's") {
+  CHECK(has(commands::report_text(sample(), {.command = true}), "my-app: command ended, exit code 0"));
+}
+
+TEST_CASE("what Git ignores is counted in its directory") {
+  supervisor::Report report = sample();
+  for (int i = 0; i < 1489; ++i) report.files.push_back({".venv/lib/" + std::to_string(i), 'A', 1, 0});
+  report.files.push_back({"x.pyc", 'A', -1, -1});
+  commands::ReportView view;
+  for (std::size_t i = 3; i < report.files.size(); ++i) view.ignored.insert(i);
+  const std::string text = commands::report_text(report, view);
+  CHECK(has(text, "  files changed: 3\n"));
+  CHECK(has(text, "  files changed that Git ignores: 1489 in .venv/, 1 in .\n"));
+  CHECK_FALSE(has(text, ".venv/lib"));
 }
 
 TEST_CASE("a hostile report is bounded and harmless") {
@@ -79,12 +95,15 @@ TEST_CASE("the banner says who may do what to the files") {
   spec.workspace = "/home/u/my-app";
   spec.agent.cwd = "/workspace";
   spec.image.kernel_version = "6.1.0";
-  spec.notes = {"machine.vcpus is 2 instead of 8."};
+  spec.notes = {"machine.vcpus is 2 instead of 8.", "QEMU is slow."};
+  spec.advice = {"QEMU is slow."};
   std::string text = commands::banner(spec);
   CHECK(has(text, "agentvm: my-app: profile rust, host guest, Linux 6.1.0; QEMU with emulation, 2 CPUs, 4 GiB\n"));
   CHECK(has(text, "/home/u/my-app on /workspace, shared: the agent edits your files directly\n"));
-  CHECK(has(text, "none; nothing is reached from inside\n"));
-  CHECK(has(text, "machine.vcpus is 2 instead of 8.\n"));
+  CHECK(has(text, "none; the VM reaches nothing\n"));
+  CHECK(has(text, "QEMU is slow.\n"));
+  CHECK_FALSE(has(text, "machine.vcpus"));
+  CHECK(has(commands::banner(spec, true), "machine.vcpus is 2 instead of 8.\n"));
   spec.workspace_mode = vmspec::WorkspaceMode::read_only;
   CHECK(has(commands::banner(spec), "read-only: the agent cannot change your files"));
 }

@@ -43,9 +43,9 @@ TEST_CASE("what is no workspace is refused in one sentence") {
   CHECK(has(refusal(scratch / "missing", scratch.roots()), "does not exist"));
   CHECK(has(refusal("", scratch.roots()), "does not exist"));
   CHECK(has(refusal(scratch.write("file", "x"), scratch.roots()), "is not a directory"));
-  CHECK(has(refusal("/", scratch.roots()), "directory of the system"));
-  CHECK(has(refusal("/usr/../etc", scratch.roots()), "directory of the system"));
-  CHECK(has(refusal("/proc/self", scratch.roots()), "made by the kernel"));
+  CHECK(has(refusal("/", scratch.roots()), "system directory"));
+  CHECK(has(refusal("/usr/../etc", scratch.roots()), "system directory"));
+  CHECK(has(refusal("/proc/self", scratch.roots()), "belongs to the kernel"));
   CHECK(has(refusal(scratch / "home/me", scratch.roots()), "is your home"));
   CHECK(has(refusal(scratch / "home", scratch.roots()), "contains your home"));
   CHECK(commands::check_workspace(scratch / "home/me/project", scratch.roots()).path() == scratch / "home/me/project");
@@ -56,10 +56,10 @@ TEST_CASE("agentvm's own directories are no workspace and none lies in one") {
   const Variable home("HOME", "/nonexistent");
   const state::Roots roots = scratch.roots();
   scratch.directory("state/agentvm/vms/x");
-  CHECK(has(refusal(scratch / "state/agentvm/vms/x", roots), "agentvm itself"));
-  CHECK(has(refusal(scratch / "state", roots), "agentvm itself"));
+  CHECK(has(refusal(scratch / "state/agentvm/vms/x", roots), "agentvm keeps its own files"));
+  CHECK(has(refusal(scratch / "state", roots), "agentvm keeps its own files"));
   scratch.directory("run");  // the agentvm below it is not made yet
-  CHECK(has(refusal(scratch / "run", roots), "agentvm itself"));
+  CHECK(has(refusal(scratch / "run", roots), "agentvm keeps its own files"));
 }
 
 TEST_CASE("what decides about later runs on the host is no workspace") {
@@ -127,5 +127,5 @@ TEST_CASE("a directory that cannot be read is refused") {
   const Scratch scratch;
   scratch.directory("closed");
   chmod((scratch / "closed").c_str(), 0);
-  CHECK(has(refusal(scratch / "closed", scratch.roots()), "cannot be read"));
+  CHECK(has(refusal(scratch / "closed", scratch.roots()), "is not readable"));
 }

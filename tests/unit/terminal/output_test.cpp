@@ -16,6 +16,21 @@ TEST_CASE("columns are aligned by characters without spaces at the end") {
   CHECK(table({}) == "");
 }
 
+TEST_CASE("lines are folded at words where there is a terminal") {
+  const std::string line = "one two three four five six seven eight nine ten";
+  CHECK(folded(line + "\nx\n", 0, 2) == line + "\nx\n");
+  CHECK(folded(line + "\nx\n", 40, 2) == "one two three four five six seven eight\n  nine ten\nx\n");
+  const std::string word(100, 'w');
+  CHECK(folded("a " + word + " b", 40, 2) == "a\n  " + word + "\n  b");
+  CHECK(folded("  indented", 40, 2) == "  indented");
+}
+
+TEST_CASE("colours take no columns") {
+  CHECK(colored("x", Color::red, false) == "x");
+  CHECK(table({{colored("dead", Color::red, true), "b"}, {"running", "d"}}) ==
+        "\x1b[31mdead\x1b[0m     b\nrunning  d\n");
+}
+
 TEST_CASE("ls shows what is unknown as a dash") {
   VmRecord known{"app", "running", "rust", "/home/u/app", 65'000, "codex", "u"};
   VmRecord unknown{"old", "dead", "", "", -1, "", ""};
@@ -37,17 +52,6 @@ TEST_CASE("sizes and times as people say them") {
   CHECK(human_time(-1) == "-");
   CHECK(milliseconds_since("2020-01-01T00:00:00.000Z") > 1000LL * 3600 * 24 * 365);
   CHECK(milliseconds_since("yesterday") == -1);
-}
-
-TEST_CASE("no text drives the terminal") {
-  CHECK(printable("a\x1b[2Jb\r\x7f") == "a\\x1b[2Jb\\x0d\\x7f");
-  CHECK(printable("tab\tand \xc3\xa9") == "tab\tand \xc3\xa9");
-  // C1 in UTF-8: CSI, and the ends of the range.
-  CHECK(printable("\xc2\x9b"
-                  "2J\xc2\x80\xc2\x9f\xc2\xa0\xc2") == "\\x9b2J\\x80\\x9f\xc2\xa0\xc2");
-  CHECK(last_lines("1\n2\r\n3\n", 2) == "2\n3\n");
-  CHECK(last_lines("", 2) == "");
-  CHECK(last_lines(std::string(1000, 'x'), 1).size() == 401);
 }
 
 TEST_CASE("the detach keys are found wherever the reads cut them") {

@@ -1,2 +1,2 @@
-set(UNIT_SOURCES_terminal local_streams_test.cpp output_test.cpp)
+set(UNIT_SOURCES_terminal local_streams_test.cpp output_test.cpp terminal_modes_test.cpp)
 set(UNIT_LIBS_terminal agentvm_terminal)

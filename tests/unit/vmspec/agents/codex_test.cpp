@@ -41,6 +41,11 @@ TEST_CASE("ask keeps Codex's own sandbox") {
         Words{"/c", "--sandbox", "workspace-write", "--ask-for-approval", "on-request", "--no-daemon", "--json"});
 }
 
+TEST_CASE("the TUI begins with the prompt when it has one") {
+  CHECK(codex_command({.program = "/c", .version = "0.169.0", .prompt = "do it", .interactive = true}) ==
+        Words{"/c", "--dangerously-bypass-approvals-and-sandbox", "--no-daemon", "--", "do it"});
+}
+
 TEST_CASE("no prompt is taken for a flag") {
   const Words words = command("0.169.0", "--help");
   REQUIRE(words.size() >= 2);

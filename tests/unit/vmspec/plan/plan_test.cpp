@@ -217,18 +217,23 @@ TEST_CASE("a command needs neither Codex nor a key nor mcp-nixos") {
   CHECK(p.spec.agent.argv == std::vector<std::string>{"sh", "-c", "exit 7"});
   CHECK_FALSE(p.spec.model.has_value());
   CHECK(p.spec.mcp.empty());
-  CHECK(has_line(p.spec.notes, "OPENAI_API_KEY is not set"));
-  CHECK(has_line(p.spec.notes, "MCP server nixos is left out"));
+  CHECK_FALSE(has_line(p.spec.notes, "OPENAI_API_KEY"));
+  CHECK_FALSE(has_line(p.spec.notes, "MCP server nixos"));
+  // Neither does it start a built-in profile's server that is there; one of the caller's own is another matter.
+  CHECK(plan(builtin("default"), debian_host(), command_run({"true"})).spec.mcp.empty());
+  const auto own = plan(with("[mcp.mine]\ncommand = [\"mcp-nixos\"]\n"), debian_host(), command_run({"true"}));
+  REQUIRE(own.spec.mcp.size() == 1);
+  CHECK(own.spec.mcp.front().name == "mine");
 }
 
 TEST_CASE("no MCP server runs on the host without its sandbox") {
   auto facts = debian_host();
   facts.programs.erase("bwrap");
   CHECK(has_line(plan(builtin("default"), facts).lines, "there is no bubblewrap"));
-  const auto p = plan(builtin("default"), facts, command_run({"true"}));
+  const auto p = plan(with("[mcp.mine]\ncommand = [\"mcp-nixos\"]\n"), facts, command_run({"true"}));
   CHECK(p.lines.empty());
   CHECK(p.spec.mcp.empty());
-  CHECK(has_line(p.spec.notes, "MCP servers are left out"));
+  CHECK(has_line(p.spec.advice, "MCP servers are left out"));
   CHECK(plan(with("[mcp.nixos]\ncommand = []\n"), facts).lines.empty());
 }
 
@@ -237,7 +242,18 @@ TEST_CASE("Codex needs its key unless the model is on this machine") {
   facts.environment.erase("OPENAI_API_KEY");
   const auto p = plan(builtin("default"), facts);
   REQUIRE(p.problems.size() == 1);
-  CHECK(has_line(p.lines, "model.key: OPENAI_API_KEY is not set"));
+  // A sentence, and three ways out in the one line after it.
+  const Error error = problems_error(p.problems);
+  CHECK(std::string(error.what()) == "there is no key for the model: OPENAI_API_KEY is not set");
+  for (const char* way : {"export OPENAI_API_KEY=", "--set 'model.key={file=", "--upstream http://127.0.0.1:11434/v1",
+                          "--command -- make test"}) {
+    CHECK(error.hint().find(way) != std::string::npos);
+  }
+  RunRequest dry = some_run();
+  dry.dry_run = true;
+  const auto shown = plan(builtin("default"), facts, dry);
+  CHECK(shown.lines.empty());
+  CHECK(has_line(shown.spec.advice, "a run would be refused"));
   const auto local = plan(with("[model]\nupstream = \"http://127.0.0.1:8000/v1\"\n"), facts);
   CHECK(local.lines.empty());
   REQUIRE(local.spec.model.has_value());
@@ -275,7 +291,7 @@ TEST_CASE("the agent: exec with a prompt and the terminal without one") {
   request.tty = request.detached = true;
   CHECK(has_line(plan(builtin("default"), debian_host(), request).lines, "a detached run of Codex needs a prompt"));
   request.prompt = "";
-  CHECK(has_line(plan(builtin("default"), debian_host(), request).lines, "is no prompt"));
+  CHECK(has_line(plan(builtin("default"), debian_host(), request).lines, "is not a usable prompt"));
 }
 
 TEST_CASE("package managers know that there is no network unless the profile says otherwise") {
@@ -393,6 +409,35 @@ TEST_CASE("engines of later versions are refused each with its key and place") {
     CHECK(p.problems[0].code == ExitCode::usage);
     CHECK(has_line(p.lines, "is not supported by this version of agentvm"));
   }
+}
+
+TEST_CASE("few notes are the user's to act on") {
+  const auto p = plan(builtin("default"));
+  CHECK(p.spec.advice.size() < p.spec.notes.size());
+  CHECK(has_line(p.spec.advice, "QEMU emulates the machine"));
+  CHECK_FALSE(has_line(p.spec.advice, "machine.vcpus"));
+  CHECK_FALSE(has_line(p.spec.advice, "/usr"));
+}
+
+TEST_CASE("a prompt and a terminal are the agent's own screen with its first turn") {
+  RunRequest request = some_run();
+  request.tty = true;
+  auto p = plan(builtin("default"), debian_host(), request);
+  CHECK(p.spec.agent.pty);
+  CHECK(std::count(p.spec.agent.argv.begin(), p.spec.agent.argv.end(), "exec") == 0);
+  CHECK(p.spec.agent.argv.back() == *request.prompt);
+  request.tty = false;
+  p = plan(builtin("default"), debian_host(), request);
+  CHECK_FALSE(p.spec.agent.pty);
+  CHECK(p.spec.agent.argv[1] == "exec");
+}
+
+TEST_CASE("colours are the caller's choice") {
+  HostFacts facts = debian_host();
+  CHECK_FALSE(plan(builtin("rust"), facts).spec.agent.env.contains("NO_COLOR"));
+  CHECK_FALSE(plan(builtin("rust"), facts).spec.agent.env.contains("CARGO_TERM_COLOR"));
+  facts.environment["NO_COLOR"] = "1";
+  CHECK(plan(builtin("rust"), facts).spec.agent.env.at("NO_COLOR") == "1");
 }
 
 TEST_CASE("nat where it works and without asking only where netd runs") {

@@ -39,6 +39,9 @@ TEST_CASE("many problems are one Error whose exit code a usage mistake decides")
                                         {.message = "b", .code = ExitCode::agentvm_failed}};
   CHECK(problems_error(missing).code() == ExitCode::cannot_start);
   CHECK(std::string(problems_error(missing).what()) == "a\nb");
+  const std::vector<Problem> single = {{.message = "no key", .hint = "make one"}};
+  CHECK(std::string(problems_error(single).what()) == "no key");
+  CHECK(problems_error(single).hint() == "make one");
   std::vector<Problem> mixed = missing;
   mixed.push_back({.message = "c"});
   CHECK(problems_error(mixed).code() == ExitCode::usage);

@@ -88,9 +88,6 @@
     user = "agent";
     workspace = "/workspace";
     agent.package = inputs.codex-cli-nix.packages.${pkgs.stdenv.hostPlatform.system}.default;
-    agent.environment = {
-      CARGO_TERM_COLOR = "always";
-    };
     codex.config = ./codex.toml;
     agentsMd = ./AGENTS.md;
   };
