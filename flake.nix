@@ -38,6 +38,9 @@
           agentvm = pkgs.callPackage ./templates/nix/agentvm.nix {
             inherit version agentvm-guest;
             src = sources [
+              ./LICENSE
+              ./README.md
+              ./docs
               ./launcher
               ./templates
               ./vmspec

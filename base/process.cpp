@@ -6,8 +6,11 @@
 #include <linux/keyctl.h>
 #include <linux/seccomp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,6 +22,7 @@
 #include <sstream>
 
 #include "base/error.hpp"
+#include "base/startable.hpp"
 
 extern char** environ;
 
@@ -32,6 +36,13 @@ int pidfd_open(pid_t pid) noexcept {
 }
 int pidfd_send_signal(int pidfd, int number) noexcept {
   return static_cast<int>(syscall(SYS_pidfd_send_signal, pidfd, number, nullptr, 0));
+}
+
+/// The map of a namespace in which an ordinary user is who he was; nullptr for root, who needs none.
+const char* user_map(unsigned id, std::string& text) {
+  if (geteuid() == 0) return nullptr;
+  text = std::to_string(id) + " " + std::to_string(id) + " 1";
+  return text.c_str();
 }
 
 std::vector<char*> pointers(std::vector<std::string>& strings) {
@@ -49,12 +60,18 @@ struct ChildPlan {
   char* const* envp;
   const char* directory;
   int stdio[3];
-  std::vector<int> inherit;  // sorted
+  std::vector<int> inherit;   // sorted
+  std::vector<int> numbered;  // for 3, 4, ...; the child moves them
+  const char* mount_place;    // nullptr: no mount namespace of its own
+  int mounted_fd;
+  const char* uid_map;  // nullptr: no user namespace is needed for the mount
+  const char* gid_map;
   bool new_session;
   bool die_with_parent;
   int death_signal;
   bool own_keyring;
   sock_fprog seccomp;  // len 0: none
+  int listener_to;     // -1: nowhere
   pid_t parent;
   int error_fd;
 };
@@ -69,8 +86,68 @@ void close_range_or_fail(unsigned first, unsigned last) noexcept {
   if (first <= last) syscall(SYS_close_range, first, last, 0);
 }
 
-[[noreturn]] void run_child(const ChildPlan& plan) noexcept {
+bool send_descriptor(int socket, int fd) noexcept {
+  char byte = 0;
+  iovec data{&byte, 1};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof fd)] = {};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof fd);
+  std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
+  return sendmsg(socket, &message, MSG_NOSIGNAL) == 1;
+}
+
+/// While the socket is still open: the listener and it are closed with everything else that is not inherited.
+bool install_filter(const ChildPlan& plan) noexcept {
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return false;
+  if (plan.listener_to < 0) return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &plan.seccomp) == 0;
+  const auto listener =
+      static_cast<int>(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &plan.seccomp));
+  // Where a container's manager listens already there is no second listener: what would ask fails (ENOSYS).
+  if (listener < 0) return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &plan.seccomp) == 0;
+  return send_descriptor(plan.listener_to, listener);
+}
+
+void write_or_fail(const char* path, const char* text, int error_fd) noexcept {
+  const int fd = open(path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0 || write(fd, text, strlen(text)) < 0) fail_child(error_fd);
+  close(fd);
+}
+
+/// Puts a directory where its path cannot be changed by anybody: into a mount namespace of the child's own. A
+/// descriptor stays with the mounts of the namespace it was opened in; the working directory moves along.
+void mount_directory(const ChildPlan& plan) noexcept {
+  const int user = plan.uid_map != nullptr ? CLONE_NEWUSER : 0;
+  if (fchdir(plan.mounted_fd) < 0 || unshare(CLONE_NEWNS | user) < 0) fail_child(plan.error_fd);
+  if (plan.uid_map != nullptr) {
+    write_or_fail("/proc/self/setgroups", "deny", plan.error_fd);
+    write_or_fail("/proc/self/uid_map", plan.uid_map, plan.error_fd);
+    write_or_fail("/proc/self/gid_map", plan.gid_map, plan.error_fd);
+  }
+  if (mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr) < 0 ||
+      mount(".", plan.mount_place, nullptr, MS_BIND | MS_REC, nullptr) < 0 || chdir("/") < 0) {
+    fail_child(plan.error_fd);
+  }
+}
+
+/// Sources that stand where 0, 1, 2 and the numbers from 3 on will be move up.
+void clear_numbers(ChildPlan& plan) noexcept {
+  const int beyond = 3 + static_cast<int>(plan.numbered.size());
+  for (int& fd : plan.numbered) {
+    if (fd < beyond) fd = fcntl(fd, F_DUPFD_CLOEXEC, beyond);
+    if (fd < 0) fail_child(plan.error_fd);
+  }
+}
+
+[[noreturn]] void run_child(ChildPlan& plan) noexcept {
   if (plan.new_session ? setsid() < 0 : setpgid(0, 0) < 0) fail_child(plan.error_fd);
+  if (plan.mount_place != nullptr) mount_directory(plan);
   if (plan.die_with_parent) {
     if (prctl(PR_SET_PDEATHSIG, plan.death_signal) < 0) fail_child(plan.error_fd);
     if (getppid() != plan.parent) _exit(127);  // the parent died before the request took effect
@@ -80,6 +157,8 @@ void close_range_or_fail(unsigned first, unsigned last) noexcept {
       errno != EPERM) {
     fail_child(plan.error_fd);
   }
+  if (plan.listener_to >= 0 && !install_filter(plan)) fail_child(plan.error_fd);
+  clear_numbers(plan);
   // dup2 onto 0..2 must not overwrite a source that is still needed, so sources below 3 move up first.
   int source[3];
   for (int i = 0; i < 3; ++i) {
@@ -92,7 +171,11 @@ void close_range_or_fail(unsigned first, unsigned last) noexcept {
   for (int i = 0; i < 3; ++i) {
     if (dup2(source[i], i) < 0) fail_child(plan.error_fd);
   }
-  unsigned next = 3;
+  int number = 3;
+  for (const int fd : plan.numbered) {
+    if (dup2(fd, number++) < 0) fail_child(plan.error_fd);
+  }
+  unsigned next = 3 + static_cast<unsigned>(plan.numbered.size());
   bool error_fd_seen = false;
   for (const int fd : plan.inherit) {
     if (fd > plan.error_fd && !error_fd_seen) {
@@ -112,15 +195,12 @@ void close_range_or_fail(unsigned first, unsigned last) noexcept {
   }
   close_range_or_fail(next, ~0U);
 
-  for (int number = 1; number < NSIG; ++number) signal(number, SIG_DFL);
+  for (int caught = 1; caught < NSIG; ++caught) signal(caught, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   if (plan.directory != nullptr && chdir(plan.directory) < 0) fail_child(plan.error_fd);
-  if (plan.seccomp.len > 0 &&
-      (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &plan.seccomp) < 0)) {
-    fail_child(plan.error_fd);
-  }
+  if (plan.seccomp.len > 0 && plan.listener_to < 0 && !install_filter(plan)) fail_child(plan.error_fd);
   execve(plan.program, plan.argv, plan.envp);
   fail_child(plan.error_fd);
 }
@@ -209,6 +289,9 @@ ChildProcess spawn(const SpawnOptions& options) {
         options.program + ": no such program" + (options.program.find('/') == std::string::npos ? " on PATH" : ""), {},
         ExitCode::not_found);
   }
+  if (const auto place = forbidden_place(*program)) {
+    throw Error(*program + " is not started: a guest may write in " + *place, {}, ExitCode::cannot_start);
+  }
   std::vector<std::string> argv_strings{options.program};
   argv_strings.insert(argv_strings.end(), options.args.begin(), options.args.end());
   std::vector<std::string> env_strings;
@@ -222,8 +305,9 @@ ChildProcess spawn(const SpawnOptions& options) {
   if (pipe2(pipe_fds, O_CLOEXEC) < 0) throw system_error(errno, "making a pipe");
   UniqueFd error_read(pipe_fds[0]);
   // High up, so that it never stands where an inherited descriptor must stay.
-  UniqueFd error_write(fcntl(pipe_fds[1], F_DUPFD_CLOEXEC, 512));
-  if (!error_write) error_write.reset(fcntl(pipe_fds[1], F_DUPFD_CLOEXEC, 3));
+  const int beyond = 3 + static_cast<int>(options.numbered.size());
+  UniqueFd error_write(fcntl(pipe_fds[1], F_DUPFD_CLOEXEC, std::max(512, beyond)));
+  if (!error_write) error_write.reset(fcntl(pipe_fds[1], F_DUPFD_CLOEXEC, beyond));
   close(pipe_fds[1]);
   if (!error_write) throw system_error(errno, "duplicating a descriptor");
 
@@ -231,17 +315,25 @@ ChildProcess spawn(const SpawnOptions& options) {
   std::vector<sock_filter> filter(options.seccomp_filter.size() / sizeof(sock_filter));
   if (!filter.empty()) std::memcpy(filter.data(), options.seccomp_filter.data(), filter.size() * sizeof(sock_filter));
 
+  std::string uid_map;
+  std::string gid_map;
   ChildPlan plan{program->c_str(),
                  argv.data(),
                  options.environment ? envp.data() : environ,
                  options.directory.empty() ? nullptr : options.directory.c_str(),
                  {options.stdin_fd, options.stdout_fd, options.stderr_fd},
                  options.inherit,
+                 options.numbered,
+                 options.mount_place.empty() ? nullptr : options.mount_place.c_str(),
+                 options.mounted_fd,
+                 user_map(geteuid(), uid_map),
+                 user_map(getegid(), gid_map),
                  options.new_session,
                  options.die_with_parent,
                  options.death_signal,
                  options.own_keyring,
                  {static_cast<unsigned short>(filter.size()), filter.data()},
+                 options.seccomp_listener_to,
                  getpid(),
                  error_write.get()};
   std::sort(plan.inherit.begin(), plan.inherit.end());
@@ -350,7 +442,7 @@ std::optional<std::string> find_program(const std::string& name, const std::stri
     // A relative entry would make the answer depend on where we stand.
     if (directory.empty() || directory.front() != '/') continue;
     std::string candidate = directory + "/" + name;
-    if (access(candidate.c_str(), X_OK) == 0) return candidate;
+    if (access(candidate.c_str(), X_OK) == 0 && !forbidden_place(candidate)) return candidate;
   }
   return std::nullopt;
 }

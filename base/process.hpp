@@ -25,10 +25,18 @@ struct SpawnOptions {
   int stdout_fd = -1;                                                  ///< -1: /dev/null
   int stderr_fd = -1;                                                  ///< -1: /dev/null
   std::vector<int> inherit = {};                                       ///< descriptors kept under their own number
-  bool new_session = false;                                            ///< setsid; else a process group of its own
+  std::vector<int> numbered = {};  ///< the child has them as 3, 4, ...; no `inherit` then
+  /// A directory that the child sees at `mount_place`, an absolute path, in a mount namespace of its own (and, unless
+  /// we are root, a user namespace in which it is who we are): what it opens there nobody can exchange. "": none.
+  std::string mount_place = {};
+  int mounted_fd = -1;       ///< the directory; borrowed
+  bool new_session = false;  ///< setsid; else a process group of its own
   /// A seccomp program (an array of struct sock_filter, as seccomp_export_bpf writes it) put on the child before exec,
   /// with no_new_privs; borrowed. Empty: none.
   std::string_view seccomp_filter = {};
+  /// A unix socket over which the child sends the filter's listener before exec (seccomp_unotify(2), SCM_RIGHTS), for a
+  /// filter that asks; nothing comes where another listens to us. -1: it does not ask.
+  int seccomp_listener_to = -1;
   bool die_with_parent = true;  ///< PR_SET_PDEATHSIG: bound to the *thread* that spawns
   int death_signal = SIGKILL;   ///< what it sends; SIGTERM for a program with children that only it can end
   /// An empty session keyring of its own (keyrings(7)): else the child possesses the caller's keys, whoever it becomes.
@@ -72,7 +80,8 @@ class [[nodiscard]] ChildProcess {
   UniqueFd pidfd_;
 };
 
-/// Starts a program. Throws Error naming the program when it is not found (not_found) or not startable (cannot_start).
+/// Starts a program. Throws Error naming the program when it is not found (not_found), not startable or one that guests
+/// may write (startable.hpp; both cannot_start).
 ChildProcess spawn(const SpawnOptions& options);
 
 /// Runs a program to its end with a deadline and returns what it printed, up to `limit` bytes of each stream.
@@ -85,7 +94,7 @@ struct Output {
 Output run_captured(SpawnOptions options, std::chrono::milliseconds deadline, std::size_t limit = 1 << 20);
 
 /// The absolute path of a program: `name` itself when it holds a slash, else the first match on `path` ($PATH if
-/// empty).
+/// empty) that may be started (startable.hpp).
 std::optional<std::string> find_program(const std::string& name, const std::string& path = {});
 
 /// A pidfd for a process that is not our child; invalid when there is none.

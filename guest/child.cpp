@@ -17,7 +17,9 @@
 #include <string_view>
 #include <vector>
 
+#include "base/file.hpp"
 #include "base/unix_socket.hpp"
+#include "guest/accounts.hpp"
 #include "guest/pty.hpp"
 
 namespace agentvm::guest {
@@ -74,6 +76,7 @@ struct ChildPlan {
   bool change_identity = false;
   uid_t uid = 0;
   gid_t gid = 0;
+  std::vector<gid_t> groups;
   rlimit descriptors{};
   int failure_fd = -1;
 };
@@ -113,7 +116,8 @@ struct ChildPlan {
   setrlimit(RLIMIT_NOFILE, &plan.descriptors);
   if (plan.change_identity) {
     // The raw calls: glibc's wrappers talk to other threads, of which a forked child has none.
-    if (syscall(SYS_setgroups, 1, &plan.gid) < 0 || syscall(SYS_setresgid, plan.gid, plan.gid, plan.gid) < 0 ||
+    if (syscall(SYS_setgroups, plan.groups.size(), plan.groups.data()) < 0 ||
+        syscall(SYS_setresgid, plan.gid, plan.gid, plan.gid) < 0 ||
         syscall(SYS_setresuid, plan.uid, plan.uid, plan.uid) < 0) {
       fail_child(plan.failure_fd, Step::identity, errno);
     }
@@ -159,6 +163,10 @@ StartedChild start_child(const ProcessSpec& spec) {
   plan.change_identity = spec.uid != geteuid() || spec.gid != getegid();
   plan.uid = spec.uid;
   plan.gid = spec.gid;
+  if (plan.change_identity) {
+    plan.groups = groups_of(read_file_if_exists("/etc/passwd").value_or(""),
+                            read_file_if_exists("/etc/group").value_or(""), spec.uid, spec.gid);
+  }
   if (getrlimit(RLIMIT_NOFILE, &plan.descriptors) == 0) {
     plan.descriptors.rlim_cur = std::min(soft_descriptors, plan.descriptors.rlim_max);
   }

@@ -21,7 +21,8 @@ struct StartedChild {
 
 /// Forks. Throws Error (cannot_start) when not even that works. The child is the caller's to reap.
 ///
-/// The program starts with default signal handlers and an empty mask, umask 022, the user's single group, a soft limit
+/// The program starts with default signal handlers and an empty mask, umask 022, the user's
+/// groups (groups_of), a soft limit
 /// of 1024 descriptors under our hard one, and nothing open but its three streams.
 StartedChild start_child(const ProcessSpec& spec);
 

@@ -131,7 +131,9 @@ void build_root(const std::string& root, std::uint64_t disk_bytes) {
   mount_fs("tmpfs", root, 0,
            "mode=755,nr_inodes=0,size=" + (disk_bytes == 0 ? std::string("50%") : std::to_string(disk_bytes)));
   make_skeleton(root);
-  if (access("/etc", F_OK) == 0) copy_tree("/etc", root + "/etc");
+  for (const char* lent : {"/etc", "/var"}) {
+    if (access(lent, F_OK) == 0) copy_tree(lent, root + lent);
+  }
   // A tmpfs of its own: a full disk must not take the services' socket away.
   mount_fs("tmpfs", root + "/run", MS_NOSUID | MS_NODEV, "mode=755,size=64m");
   make_directory(root + "/run/lock", 01777);

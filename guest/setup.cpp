@@ -14,6 +14,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "guest/inode_keeper.hpp"
 #include "guest/network.hpp"
 #include "guest/uevents.hpp"
 
@@ -21,7 +22,10 @@ namespace agentvm::guest {
 
 namespace {
 
-constexpr std::int64_t clock_tolerance_ms = 1000;
+/// The host's time is on its way for some milliseconds, so a clock ahead of it by as much may be right.
+constexpr std::int64_t delivery_ms = 20;
+/// How exact the machine's real-time clock is, and how long after it the host's time may have been taken.
+constexpr std::int64_t rtc_tolerance_ms = 2000;
 /// From a share's arrival at the machine until its driver knows it.
 constexpr std::chrono::seconds plug_limit{5};
 
@@ -31,12 +35,10 @@ std::int64_t clock_ms(clockid_t clock) noexcept {
   return static_cast<std::int64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1'000'000;
 }
 
-void set_clock(std::int64_t unix_ms) {
-  if (std::llabs(clock_ms(CLOCK_REALTIME) - unix_ms) <= clock_tolerance_ms) return;
-  timespec time{};
-  time.tv_sec = unix_ms / 1000;
-  time.tv_nsec = unix_ms % 1000 * 1'000'000;
-  if (clock_settime(CLOCK_REALTIME, &time) < 0) throw system_error(errno, "setting the clock");
+/// The machine's real-time clock, which the VMM keeps by the host's; 0: there is none.
+std::int64_t rtc_ms() {
+  const std::string text = read_file_if_exists("/sys/class/rtc/rtc0/since_epoch").value_or("");
+  return static_cast<std::int64_t>(std::strtoll(text.c_str(), nullptr, 10)) * 1000;
 }
 
 void make_parents(const std::string& path) {
@@ -130,7 +132,10 @@ bool is_mounted(std::string_view mountinfo, const Mount& mount) {
 
 void mount_share(const Mount& mount) {
   make_directories(mount.path, 0755);
-  const unsigned long flags = MS_NODEV | (mount.read_only ? MS_RDONLY : MS_NOSUID);
+  // sudo, su and fusermount are in /usr; nothing else of the host's is entitled to anything in here.
+  unsigned long flags = MS_NODEV;
+  if (mount.path != "/usr") flags |= MS_NOSUID;
+  if (mount.read_only) flags |= MS_RDONLY;
   const UeventSocket events;
   const auto deadline = std::chrono::steady_clock::now() + plug_limit;
   while (::mount(mount.tag.c_str(), mount.path.c_str(), "virtiofs", flags, nullptr) < 0) {
@@ -141,12 +146,31 @@ void mount_share(const Mount& mount) {
   }
 }
 
+bool clock_is_wrong(std::int64_t now_ms, std::int64_t host_ms, std::int64_t rtc_ms) noexcept {
+  if (now_ms < host_ms) return true;
+  if (now_ms - host_ms <= delivery_ms) return false;
+  const bool late = rtc_ms - host_ms > rtc_tolerance_ms;
+  return !(late && std::llabs(rtc_ms - now_ms) <= rtc_tolerance_ms);
+}
+
+void set_clock(std::int64_t host_ms) {
+  const std::int64_t now = clock_ms(CLOCK_REALTIME);
+  if (!clock_is_wrong(now, host_ms, now > host_ms ? rtc_ms() : 0)) return;
+  timespec time{};
+  time.tv_sec = host_ms / 1000;
+  time.tv_nsec = host_ms % 1000 * 1'000'000;
+  if (clock_settime(CLOCK_REALTIME, &time) < 0) throw system_error(errno, "setting the clock");
+}
+
 SetupReply apply_setup(const GuestSetup& setup) {
   const std::int64_t start = uptime_ms();
   if (setup.clock_unix_ms != 0) set_clock(setup.clock_unix_ms);
   for (const Mount& mount : setup.mounts) {
     if (!is_mounted(read_file("/proc/self/mountinfo"), mount)) mount_share(mount);
   }
+  keep_inodes_below(setup.inode_limit);
+  // As udev's rules have it (50-udev-default.rules); the device came with virtiofs, which needs FUSE.
+  static_cast<void>(chmod("/dev/fuse", 0666));
   if (!setup.hostname.empty()) {
     if (sethostname(setup.hostname.c_str(), setup.hostname.size()) < 0) {
       throw system_error(errno, "naming the guest " + setup.hostname);

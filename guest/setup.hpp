@@ -1,6 +1,7 @@
 // setup.hpp - makes a booted guest into one particular VM: shares, files, name, clock.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -18,9 +19,17 @@ void make_entry(const FileEntry& entry);
 /// Whether /proc/self/mountinfo (proc(5)) shows this share at its path: another init mounted it, or an earlier setup.
 bool is_mounted(std::string_view mountinfo, const Mount& mount);
 
-/// Mounts a virtiofs share, and makes its directory; one that was plugged in just now is waited for. Read-only shares
-/// keep set-user-id programs (sudo is one); a share that the guest can write to has none. Devices are on neither.
+/// Mounts a virtiofs share, and makes its directory; one that was plugged in just now is waited for. /usr alone keeps
+/// its set-user-id programs (sudo is one); no share has devices.
 void mount_share(const Mount& mount);
+
+/// Whether the guest's clock must be set to the host's time: when it is behind, and when it is ahead by more than the
+/// time that was on its way, unless the real-time clock (`rtc_ms`, 0: none) tells that the host's time is an old one
+/// and agrees with the guest's clock. All in milliseconds since 1970.
+bool clock_is_wrong(std::int64_t now_ms, std::int64_t host_ms, std::int64_t rtc_ms) noexcept;
+
+/// Sets the clock to the host's time, milliseconds since 1970, where clock_is_wrong. Throws Error.
+void set_clock(std::int64_t host_ms);
 
 /// Milliseconds of CLOCK_BOOTTIME.
 std::int64_t uptime_ms() noexcept;

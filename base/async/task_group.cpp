@@ -54,7 +54,6 @@ TaskGroup::TaskGroup(asio::any_io_executor executor, std::function<void(std::exc
 
 TaskGroup::~TaskGroup() {
   state_->on_failure = nullptr;
-  cancel();
 }
 
 void TaskGroup::spawn(asio::awaitable<void> task) {

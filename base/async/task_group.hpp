@@ -20,7 +20,7 @@ class TaskGroup {
   /// `on_failure` is called with the first exception that leaves a task, the cancellation's own apart; the other tasks
   /// go on. Without it the exception is kept for failure().
   explicit TaskGroup(boost::asio::any_io_executor executor, std::function<void(std::exception_ptr)> on_failure = {});
-  /// Tasks must have been joined, unless the io_context itself is ending and will resume none of them.
+  /// Tasks must have been joined, unless they own what they use, or the io_context will resume none of them.
   ~TaskGroup();
   TaskGroup(const TaskGroup&) = delete;
   TaskGroup& operator=(const TaskGroup&) = delete;
@@ -45,8 +45,8 @@ class TaskGroup {
   std::shared_ptr<State> state_;
 };
 
-/// `co_await shielded();`: from here on the calling coroutine, which may have been cancelled, waits undisturbed: for its
-/// cleaning up.
+/// `co_await shielded();`: from here on the calling coroutine, which may have been cancelled, waits undisturbed: for
+/// its cleaning up.
 inline auto shielded() {
   return boost::asio::this_coro::reset_cancellation_state(boost::asio::disable_cancellation());
 }

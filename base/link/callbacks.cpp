@@ -1,8 +1,6 @@
 // callbacks.cpp - what nghttp2 calls: header blocks, data, frames and ends, put into the streams' states.
 #include <algorithm>
 #include <array>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <cstring>
 #include <new>
 
@@ -62,6 +60,7 @@ void SessionImpl::make_session() {
 int SessionImpl::on_begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* user) {
   auto& me = self(user);
   if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
+    if (me.winding_down_ || me.closing_) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     if (me.streams_.size() >= std::size_t{2} * me.limits_.max_streams) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     me.streams_[frame->hd.stream_id] = std::make_shared<StreamState>(me.executor_, frame->hd.stream_id);
   }
@@ -105,8 +104,8 @@ int SessionImpl::on_frame(nghttp2_session*, const nghttp2_frame* frame, void* us
   if (frame->hd.type == NGHTTP2_HEADERS) {
     if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
       state->request = std::move(state->incoming);
-      asio::co_spawn(me.executor_, serve(std::static_pointer_cast<SessionImpl>(me.shared_from_this()), state),
-                     asio::detached);
+      ++me.handling_;
+      me.handlers_.spawn(serve(std::static_pointer_cast<SessionImpl>(me.shared_from_this()), state));
     } else if (!state->response_received && me.role_ == Role::client) {
       state->response = std::move(state->incoming);
       state->response_received = true;
@@ -165,6 +164,7 @@ ssize_t SessionImpl::provide_data(nghttp2_session* session, std::int32_t id, std
   if (count == 0 && !state->finishing) return NGHTTP2_ERR_DEFERRED;
   std::memcpy(buffer, state->outbox.data() + state->outbox_sent, count);
   state->outbox_sent += count;
+  me.moved_ += count;
   if (state->unsent() == 0) {
     state->outbox.clear();
     state->outbox_sent = 0;

@@ -94,15 +94,21 @@ class Session : public std::enable_shared_from_this<Session> {
   /// reason, "" for an orderly end. Must be spawned once for the session to make progress.
   virtual boost::asio::awaitable<std::string> run() = 0;
 
-  /// Client: opens a stream. `end` half-closes at once. Throws Error when the session is over or the peer's stream
-  /// limit is reached for longer than a moment.
+  /// Client: opens a stream. `end` half-closes at once. Throws Error when the session is over. A stream beyond the
+  /// peer's limit waits unsent until another one closes.
   virtual StreamPtr open(std::string method, std::string path, Fields fields = {}, bool end = false) = 0;
 
   /// PING and its answer; throws Error when the link is lost.
   virtual boost::asio::awaitable<std::chrono::nanoseconds> ping() = 0;
 
-  /// Ends the session: what is already written is flushed for a moment, then the descriptor is closed.
+  /// Ends the session once everything that was written is sent, however long the peer takes, as long as it takes
+  /// something every 2 s; then the descriptor is closed. Streams that are open still are reset by that.
   virtual void close() noexcept = 0;
+  /// Server: takes no new streams, and closes once its handlers have returned; within the same limit.
+  virtual void wind_down() noexcept = 0;
+  /// Server: ends the session at once, cancels its handlers and waits until none is left. What a handler refers to must
+  /// live until then.
+  virtual boost::asio::awaitable<void> join() = 0;
   virtual bool open_for_streams() const noexcept = 0;
 };
 

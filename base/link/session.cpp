@@ -3,8 +3,6 @@
 
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/write.hpp>
 #include <exception>
 
@@ -16,7 +14,8 @@ namespace agentvm::link {
 using std::chrono::steady_clock;
 
 namespace {
-constexpr std::chrono::seconds flush_time{1};
+/// A peer that takes nothing for so long gets nothing more of a session that is being closed.
+constexpr std::chrono::seconds stall_limit{2};
 }  // namespace
 
 SessionImpl::SessionImpl(asio::any_io_executor executor, UniqueFd transport, Role role, Limits limits, Handler handler)
@@ -26,7 +25,9 @@ SessionImpl::SessionImpl(asio::any_io_executor executor, UniqueFd transport, Rol
       limits_(limits),
       handler_(std::move(handler)),
       send_wanted_(executor),
-      pinged_(executor) {
+      pinged_(executor),
+      own_tasks_(executor),
+      handlers_(executor) {
   set_nonblocking(transport.get(), true);
   transport_.assign(transport.release());
   make_session();
@@ -43,6 +44,13 @@ bool SessionImpl::spend_reset() noexcept {
 }
 
 asio::awaitable<void> SessionImpl::serve(std::shared_ptr<SessionImpl> me, StatePtr state) {
+  auto handled = handle(me, std::move(state));
+  co_await std::move(handled);
+  --me->handling_;
+  if (me->winding_down_ && me->handling_ == 0) me->close();
+}
+
+asio::awaitable<void> SessionImpl::handle(std::shared_ptr<SessionImpl> me, StatePtr state) {
   const StreamPtr stream = make_handle(me, state);
   std::string failure;
   try {
@@ -62,38 +70,46 @@ asio::awaitable<void> SessionImpl::serve(std::shared_ptr<SessionImpl> me, StateP
     co_await stream->write(failure + "\n");
     stream->finish();
   } catch (const std::exception&) {
-    stream->reset();  // the peer left while being told: nobody is there to hear more
+    stream->reset();  // the peer left while being told, or we are cancelled: nobody is there to hear more
   }
 }
 
 asio::awaitable<std::string> SessionImpl::run() {
   const auto keep = shared_from_this();
-  asio::co_spawn(
-      executor_,
-      [me = std::static_pointer_cast<SessionImpl>(keep)]() -> asio::awaitable<void> { co_await me->write_loop(); },
-      asio::detached);
+  own_tasks_.spawn(write_loop());
+  own_tasks_.spawn(watch_closing());
   std::string reason;
+  try {
+    auto reading = read_loop();
+    reason = co_await std::move(reading);
+  } catch (const boost::system::system_error&) {
+    reason = "the link is no longer wanted";  // cancelled
+  }
+  end();
+  co_await shielded();
+  co_await own_tasks_.join();
+  co_return reason;
+}
+
+asio::awaitable<std::string> SessionImpl::read_loop() {
   std::vector<std::uint8_t> buffer(batch_bytes);
   while (!over_) {
     const auto [error, size] =
         co_await transport_.async_read_some(asio::buffer(buffer), asio::as_tuple(asio::use_awaitable));
     if (over_) break;
     if (error || size == 0) {
-      if (error && error != asio::error::eof && !closing_) reason = "the link failed: " + error.message();
+      if (error && error != asio::error::eof && !closing_) co_return "the link failed: " + error.message();
       break;
     }
     const ssize_t used = nghttp2_session_mem_recv(session_.get(), buffer.data(), size);
     if (used < 0) {
-      reason = !failure_.empty()
-                   ? failure_
-                   : std::string("the other side broke the protocol: ") + nghttp2_strerror(static_cast<int>(used));
-      break;
+      if (!failure_.empty()) co_return failure_;
+      co_return std::string("the other side broke the protocol: ") + nghttp2_strerror(static_cast<int>(used));
     }
     want_send();
     if (nghttp2_session_want_read(session_.get()) == 0 && nghttp2_session_want_write(session_.get()) == 0) break;
   }
-  end();
-  co_return reason;
+  co_return std::string();
 }
 
 asio::awaitable<void> SessionImpl::write_loop() {
@@ -106,16 +122,15 @@ asio::awaitable<void> SessionImpl::write_loop() {
       batch.append(reinterpret_cast<const char*>(data), static_cast<std::size_t>(size));
     }
     if (batch.empty()) {
-      if (closing_ && !terminated_) {
+      // Nothing to send now is not the end: streams may wait for the peer's window.
+      if (closing_ && all_sent()) {
+        if (terminated_) break;
         // Only now: a GOAWAY goes before what is still queued, and the rest would never be sent.
         terminated_ = true;
         nghttp2_session_terminate_session(session_.get(), NGHTTP2_NO_ERROR);
         continue;
       }
-      if (closing_ ||
-          (nghttp2_session_want_read(session_.get()) == 0 && nghttp2_session_want_write(session_.get()) == 0)) {
-        break;
-      }
+      if (nghttp2_session_want_read(session_.get()) == 0 && nghttp2_session_want_write(session_.get()) == 0) break;
       co_await send_wanted_.wait();
       continue;
     }
@@ -125,6 +140,23 @@ asio::awaitable<void> SessionImpl::write_loop() {
     batch.clear();
   }
   end();
+}
+
+bool SessionImpl::all_sent() const noexcept {
+  return std::none_of(streams_.begin(), streams_.end(), [](const auto& item) {
+    const StreamState& stream = *item.second;
+    return !stream.broken && !stream.closed && stream.unsent() > 0;
+  });
+}
+
+/// Ends a session that is being closed when its peer takes nothing any more.
+asio::awaitable<void> SessionImpl::watch_closing() {
+  while (!closing_ && !winding_down_ && !over_) co_await send_wanted_.wait();
+  while (!over_) {
+    const std::uint64_t before = moved_;
+    co_await sleep_for(stall_limit);
+    if (moved_ == before) end();
+  }
 }
 
 void SessionImpl::end() noexcept {
@@ -176,14 +208,20 @@ void SessionImpl::close() noexcept {
   if (over_ || closing_) return;
   closing_ = true;
   want_send();
-  // A peer that reads nothing must not keep us: after a moment the descriptor is closed whatever is unsent.
-  asio::co_spawn(
-      executor_,
-      [weak = weak_from_this()]() -> asio::awaitable<void> {
-        co_await sleep_for(flush_time);
-        if (const auto me = std::static_pointer_cast<SessionImpl>(weak.lock())) me->end();
-      },
-      asio::detached);
+}
+
+void SessionImpl::wind_down() noexcept {
+  if (over_ || closing_ || winding_down_) return;
+  winding_down_ = true;
+  if (handling_ == 0) close();
+  want_send();
+}
+
+asio::awaitable<void> SessionImpl::join() {
+  const auto keep = shared_from_this();
+  end();
+  auto joined = handlers_.join();
+  co_await std::move(joined);
 }
 
 void SessionImpl::respond(const StatePtr& state, int status, Fields fields) {

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "base/async/event.hpp"
+#include "base/async/task_group.hpp"
 #include "base/link/link.hpp"
 
 namespace agentvm::link {
@@ -63,7 +64,9 @@ class SessionImpl final : public Session {
   StreamPtr open(std::string method, std::string path, Fields fields, bool end) override;
   asio::awaitable<std::chrono::nanoseconds> ping() override;
   void close() noexcept override;
-  bool open_for_streams() const noexcept override { return !over_ && !closing_; }
+  void wind_down() noexcept override;
+  asio::awaitable<void> join() override;
+  bool open_for_streams() const noexcept override { return !over_ && !closing_ && !winding_down_; }
 
   // What stream handles do.
   void respond(const StatePtr& state, int status, Fields fields);
@@ -77,8 +80,12 @@ class SessionImpl final : public Session {
  private:
   void make_session();
   void want_send() noexcept { send_wanted_.notify(); }
+  asio::awaitable<std::string> read_loop();
   asio::awaitable<void> write_loop();
+  asio::awaitable<void> watch_closing();
   static asio::awaitable<void> serve(std::shared_ptr<SessionImpl> me, StatePtr state);
+  static asio::awaitable<void> handle(std::shared_ptr<SessionImpl> me, StatePtr state);
+  bool all_sent() const noexcept;
   void end() noexcept;
   bool spend_reset() noexcept;
   StatePtr find(std::int32_t id) const {
@@ -116,6 +123,11 @@ class SessionImpl final : public Session {
   std::uint64_t pings_answered_ = 0;
   double resets_left_ = reset_burst;
   std::chrono::steady_clock::time_point resets_counted_ = std::chrono::steady_clock::now();
+  TaskGroup own_tasks_;        ///< joined by run()
+  TaskGroup handlers_;         ///< joined by join()
+  std::size_t handling_ = 0;   ///< handlers that have not returned
+  std::uint64_t moved_ = 0;    ///< bytes of bodies handed to the peer so far
+  bool winding_down_ = false;  ///< closing_ follows once no handler is left
   bool closing_ = false;
   bool terminated_ = false;  ///< the GOAWAY of a close is queued
   bool over_ = false;

@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "base/wire/base64.hpp"
+#include "base/wire/bytes.hpp"
 
 namespace agentvm::guest {
 
@@ -56,11 +57,9 @@ class Reader {
 
   std::string path(std::string_view field) const {
     constexpr std::string_view rule = "an absolute path without \"..\", at most 4095 bytes";
-    const json& value = required(field, rule);
-    if (!value.is_string() || !is_plain(value) || !is_safe_path(value.get_ref<const std::string&>())) {
-      refuse(field, rule);
-    }
-    return value.get<std::string>();
+    auto path = word_from_json(required(field, rule));
+    if (!path || !is_safe_path(*path)) refuse(field, rule);
+    return *std::move(path);
   }
 
   bool boolean(std::string_view field) const {
@@ -87,6 +86,17 @@ class Reader {
     for (const json& item : array(field, "an array of strings")) {
       if (!item.is_string() || !is_plain(item)) refuse(field, "an array of strings without NUL");
       result.push_back(item.get<std::string>());
+    }
+    return result;
+  }
+
+  /// Words of the system: any bytes but NUL.
+  std::vector<std::string> words(std::string_view field) const {
+    std::vector<std::string> result;
+    for (const json& item : array(field, "an array of strings")) {
+      auto word = word_from_json(item);
+      if (!word) refuse(field, "an array of strings without NUL");
+      result.push_back(*std::move(word));
     }
     return result;
   }
@@ -195,9 +205,9 @@ json to_json(const GuestSetup& value) {
                {"gateway", value.network->gateway},
                {"resolver", value.network->resolver}};
   }
-  return {{"hostname", value.hostname},     {"machine_id", value.machine_id}, {"clock_unix_ms", value.clock_unix_ms},
-          {"mounts", std::move(mounts)},    {"files", std::move(files)},      {"services", value.services},
-          {"model_port", value.model_port}, {"network", std::move(network)}};
+  return {{"hostname", value.hostname},       {"machine_id", value.machine_id}, {"clock_unix_ms", value.clock_unix_ms},
+          {"inode_limit", value.inode_limit}, {"mounts", std::move(mounts)},    {"files", std::move(files)},
+          {"services", value.services},       {"model_port", value.model_port}, {"network", std::move(network)}};
 }
 
 GuestSetup guest_setup_from_json(const json& value) {
@@ -208,6 +218,7 @@ GuestSetup guest_setup_from_json(const json& value) {
   setup.machine_id = reader.text("machine_id", "a string");
   if (!is_machine_id(setup.machine_id)) reader.refuse("machine_id", "32 lower-case hexadecimal digits");
   setup.clock_unix_ms = reader.integer("clock_unix_ms", 0, max_time, 0);
+  setup.inode_limit = static_cast<std::uint64_t>(reader.integer("inode_limit", 0, max_time, 0));
   for (const json& item : reader.array("mounts", "an array of mounts")) {
     setup.mounts.push_back(mount_from_json(item, setup.mounts.size()));
   }
@@ -222,26 +233,44 @@ GuestSetup guest_setup_from_json(const json& value) {
 }
 
 json to_json(const ProcessSpec& value) {
-  return {{"argv", value.argv}, {"env", value.env},         {"cwd", value.cwd},
-          {"uid", value.uid},   {"gid", value.gid},         {"pty", value.pty},
-          {"rows", value.rows}, {"columns", value.columns}, {"stdin_null", value.stdin_null}};
+  json argv = json::array();
+  for (const std::string& word : value.argv) argv.push_back(word_to_json(word));
+  json env = json::object();
+  json settings = json::array();
+  for (const auto& [name, setting] : value.env) {
+    if (is_utf8(name)) {
+      env[name] = word_to_json(setting);
+    } else {
+      settings.push_back(word_to_json(name + "=" + setting));
+    }
+  }
+  json document = {{"argv", std::move(argv)}, {"env", std::move(env)},    {"cwd", word_to_json(value.cwd)},
+                   {"uid", value.uid},        {"gid", value.gid},         {"pty", value.pty},
+                   {"rows", value.rows},      {"columns", value.columns}, {"stdin_null", value.stdin_null}};
+  if (!settings.empty()) document["settings"] = std::move(settings);
+  return document;
 }
 
 ProcessSpec process_spec_from_json(const json& value) {
   const Reader reader("process", value);
   ProcessSpec spec;
-  spec.argv = reader.strings("argv");
+  spec.argv = reader.words("argv");
   if (spec.argv.empty() || spec.argv.front().empty()) reader.refuse("argv", "a program and its arguments");
   if (value.contains("env")) {
     constexpr std::string_view rule = "an object of strings whose names hold no '='";
     const json& env = reader.required("env", rule);
     if (!env.is_object()) reader.refuse("env", rule);
     for (const auto& [name, setting] : env.items()) {
-      const bool valid = !name.empty() && name.find('=') == std::string::npos && name.find('\0') == std::string::npos &&
-                         setting.is_string() && Reader::is_plain(setting);
-      if (!valid) reader.refuse("env", rule);
-      spec.env[name] = setting.get<std::string>();
+      auto word = word_from_json(setting);
+      const bool valid = !name.empty() && name.find('=') == std::string::npos && name.find('\0') == std::string::npos;
+      if (!valid || !word) reader.refuse("env", rule);
+      spec.env[name] = *std::move(word);
     }
+  }
+  for (const std::string& word : reader.words("settings")) {
+    const std::size_t equals = word.find('=');
+    if (equals == 0 || equals == std::string::npos) reader.refuse("settings", "an array of NAME=VALUE");
+    spec.env[word.substr(0, equals)] = word.substr(equals + 1);
   }
   if (value.contains("cwd")) spec.cwd = reader.path("cwd");
   spec.uid = static_cast<std::uint32_t>(reader.integer("uid", 0, max_id, spec.uid));

@@ -108,8 +108,11 @@ struct NetworkSetup {
 struct GuestSetup {
   std::string hostname;
   std::string machine_id;  ///< 32 hex digits
-  std::int64_t clock_unix_ms =
-      0;  ///< host time; the guest's clock is set when it is off by more than a second; 0: leave
+  /// Host time at the moment of sending: the guest sets its clock as soon as it has read the document, so a document
+  /// waits for the guest, never in a queue. 0: leave the clock. A time that is late by the guest's real-time clock
+  /// does not set the clock back.
+  std::int64_t clock_unix_ms = 0;
+  std::uint64_t inode_limit = 0;  ///< so many inodes the host can serve in a share; 0: no limit is known
   std::vector<Mount> mounts;
   std::vector<FileEntry> files;
   std::vector<std::string> services;  ///< what the profile allows, as "mcp/nixos", "model"
@@ -118,7 +121,8 @@ struct GuestSetup {
   bool operator==(const GuestSetup&) const = default;
 };
 
-/// One process to start.
+/// One process to start. Words are any bytes but NUL (base/wire/bytes.hpp); a variable whose name is not UTF-8, which
+/// no key of JSON can be, goes into the document's "settings" as NAME=VALUE.
 struct ProcessSpec {
   std::vector<std::string> argv;           ///< argv[0] is looked up on env's PATH when it has no slash
   std::map<std::string, std::string> env;  ///< the whole environment

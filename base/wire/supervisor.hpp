@@ -37,5 +37,9 @@ inline constexpr int owner_fd = 3;
 /// The inherited descriptor that holds the VM's lock (VmPaths::lock()): taken by whoever makes the state directory, so
 /// that a starting VM never looks dead.
 inline constexpr int lock_fd = 4;
+/// From here on: a directory (O_PATH) for each of spec.json's shares, in its order, then the one the report is written
+/// into, if spec.json has a report_file. They were checked by the caller and are used as they are: the paths in
+/// spec.json may lead elsewhere by now.
+inline constexpr int first_directory_fd = 5;
 
 }  // namespace agentvm::supervisor

@@ -13,8 +13,10 @@
 
 #include "base/file.hpp"
 #include "base/process.hpp"
+#include "base/startable.hpp"
 #include "base/unique_fd.hpp"
 #include "launcher/host/path_facts.hpp"
+#include "launcher/host/tool_caches.hpp"
 #include "launcher/host/version_cache.hpp"
 
 namespace agentvm::host {
@@ -80,14 +82,18 @@ vmspec::AgentProgram find_codex(const std::string& package, const std::string& c
       program = native_codex(given);
     } else {
       if (const auto on_path = find_program("codex")) program = native_codex(*on_path);
-      if (program.empty() && package == "auto") {
-        program = from_openai_directory(real_path(cache_dir + "/tools/codex/node_modules/@openai"));
+      if (package == "auto") {
+        for (const std::string& cache : tool_caches(cache_dir)) {
+          if (!program.empty()) break;
+          program = from_openai_directory(real_path(cache + "/tools/codex/node_modules/@openai"));
+        }
       }
     }
   } else {
     program = native_codex(expand_home(package));
   }
-  if (program.empty()) return {};
+  // In a guest it may run, but a guest's own must not say here what version it is.
+  if (program.empty() || forbidden_place(program)) return {};
   return {program, version_number(version_line(program, cache_dir))};
 }
 

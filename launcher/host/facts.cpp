@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "base/process.hpp"
+#include "base/startable.hpp"
 #include "launcher/host/codex.hpp"
 #include "launcher/host/kernels.hpp"
 #include "launcher/host/kvm.hpp"
@@ -46,7 +47,7 @@ std::string variable(const char* name) {
 }  // namespace
 
 vmspec::HostFacts gather_facts(const vmspec::NeededFacts& needed, const state::Roots& roots,
-                               const std::string& workspace) {
+                               const HeldDirectory& workspace, HeldDirectories& exposed) {
   vmspec::HostFacts facts;
   facts.cpus = usable_cpus();
   facts.memory_bytes = memory_bytes();
@@ -61,11 +62,23 @@ vmspec::HostFacts gather_facts(const vmspec::NeededFacts& needed, const state::R
   facts.programs = find_tools(roots.cache);
   facts.kernels = find_kernels(roots.cache);
   if (!needed.agent_package.empty()) facts.codex = find_codex(needed.agent_package, roots.cache);
+  if (!needed.agent_package.empty() && facts.codex.path.empty()) {
+    const bool any = needed.agent_package == "auto" || needed.agent_package == "host";
+    if (auto words = find_forbidden_tool(any ? "codex" : needed.agent_package))
+      facts.forbidden.emplace("codex", *words);
+  }
   facts.agentvm_guest = find_own_program("agentvm-guest").value_or("");
+  for (const char* name : {"qemu", "virtiofsd", "bwrap", "cloud-hypervisor", "nix"}) {
+    if (facts.programs.contains(name)) continue;
+    if (auto words = find_forbidden_tool(name)) facts.forbidden.emplace(name, *std::move(words));
+  }
   for (const std::string& name : needed.programs) {
+    if (auto words = find_forbidden_tool(name)) facts.forbidden.emplace(name, *std::move(words));
     if (name.find('/') != std::string::npos) {
       const std::string path = expand_home(name);
-      if (path.front() == '/' && access(path.c_str(), X_OK) == 0) facts.found.emplace(name, path);
+      if (path.front() == '/' && access(path.c_str(), X_OK) == 0 && !forbidden_place(path)) {
+        facts.found.emplace(name, path);
+      }
     } else if (auto path = find_tool(name, roots.cache)) {
       // A version manager's copy in the home directory hides a system's one that a host guest sees just as well.
       if (!path->starts_with("/usr/") && variable(tool_variable(name).c_str()).empty()) {
@@ -75,13 +88,16 @@ vmspec::HostFacts gather_facts(const vmspec::NeededFacts& needed, const state::R
     }
   }
   for (const std::string& path : needed.paths) {
-    if (auto found = path_facts(path)) facts.paths.emplace(path, std::move(*found));
+    auto found = find_path(path);
+    if (!found) continue;
+    if (found->held) exposed.emplace(found->facts.real, std::move(found->held));
+    facts.paths.emplace(path, std::move(found->facts));
   }
   for (const std::string& name : needed.environment) {
     if (const char* value = std::getenv(name.c_str())) facts.environment.emplace(name, value);
   }
   struct stat info {};
-  if (stat(workspace.c_str(), &info) == 0) {
+  if (fstat(workspace.fd(), &info) == 0) {
     facts.workspace_uid = info.st_uid;
     facts.workspace_gid = info.st_gid;
   }

@@ -13,6 +13,7 @@
 
 #include "base/error.hpp"
 #include "launcher/host/kernel_modules.hpp"
+#include "launcher/host/tool_caches.hpp"
 
 namespace agentvm::host {
 
@@ -94,8 +95,10 @@ void add_from_environment(Search& search) {
 KernelSearch search_kernels(const std::string& cache_dir) {
   Search search;
   add_from_environment(search);
-  for (const std::string& version : names_in(cache_dir + "/kernel")) {
-    search.consider_tree(cache_dir + "/kernel/" + version, version);
+  for (const std::string& cache : tool_caches(cache_dir)) {
+    for (const std::string& version : names_in(cache + "/kernel")) {
+      search.consider_tree(cache + "/kernel/" + version, version);
+    }
   }
   utsname running{};
   if (uname(&running) == 0) search.consider_tree("", running.release);

@@ -21,9 +21,18 @@ std::string variable_of(std::string name) {
   return name;
 }
 
-std::string own_directory() {
-  const std::string program = own_executable();
+std::string directory_of(const std::string& program) {
   return program.substr(0, program.rfind('/'));
+}
+
+/// Where an installation has our programs, as seen from the directory of one of them: all of them side by side (a build
+/// directory), or PREFIX/bin and PREFIX/libexec/agentvm. Nothing is compiled in, so an installation can be moved.
+std::optional<std::string> find_from(const std::string& directory, const std::string& name) {
+  for (const char* way : {"/", "/../libexec/agentvm/", "/../../bin/"}) {
+    std::string place = directory + way + name;
+    if (access(place.c_str(), R_OK | X_OK) == 0) return place;
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -42,17 +51,18 @@ std::optional<std::string> find_own_program(const std::string& name) {
     if (given[0] == '/' && access(given, R_OK | X_OK) == 0) return given;
     return std::nullopt;
   }
-  const std::string directory = own_directory();
-  for (const std::string& place : {directory + "/" + name, directory + "/../libexec/agentvm/" + name}) {
-    if (access(place.c_str(), R_OK | X_OK) == 0) return place;
-  }
-  return std::nullopt;
+  return find_from(directory_of(own_executable()), name);
+}
+
+std::optional<std::string> find_program_beside(const std::string& program, const std::string& name) {
+  return find_from(directory_of(program), name);
 }
 
 std::string own_program(const std::string& name) {
   if (auto found = find_own_program(name)) return *found;
-  throw Error(name + " is neither beside " + own_executable() + " nor in ../libexec/agentvm",
-              "Install agentvm as a whole, or set " + variable_of(name) + " to its absolute path.",
+  throw Error(name + " is not part of this installation: it is neither beside " + own_executable() +
+                  " nor in ../libexec/agentvm or ../../bin",
+              "Install agentvm as a whole (cmake --install), or set " + variable_of(name) + " to its absolute path.",
               ExitCode::agentvm_failed);
 }
 

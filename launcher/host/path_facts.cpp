@@ -7,10 +7,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <memory>
 
 #include "base/directory.hpp"
+#include "base/error.hpp"
 
 namespace agentvm::host {
 
@@ -55,24 +57,34 @@ std::vector<std::string> sorted_entries(const std::string& directory) {
   return names;
 }
 
-std::optional<vmspec::HostFacts::PathFacts> path_facts(const std::string& path) {
+std::optional<FoundPath> find_path(const std::string& path) {
   const std::string whole = expand_home(path);
-  struct stat info {};
-  if (stat(whole.c_str(), &info) < 0) return std::nullopt;
-  vmspec::HostFacts::PathFacts facts;
-  facts.directory = S_ISDIR(info.st_mode);
-  facts.real = real_path(whole);
-  if (!facts.directory) return facts;
-  if (whole.size() >= 4 && whole.compare(whole.size() - 4, 4, "/bin") == 0) facts.bin_dirs.push_back(whole);
-  if (is_directory(whole + "/bin")) facts.bin_dirs.push_back(whole + "/bin");
-  const std::vector<std::string> children = sorted_entries(whole);
+  FoundPath found;
+  int error = 0;
+  try {
+    found.held = HeldDirectory::resolve(whole, &error);
+  } catch (const Error&) {
+    // A file, which is refused in words of its own, or nothing.
+    if (error == EACCES) throw;
+    if (error != ENOTDIR) return std::nullopt;
+    found.facts.real = real_path(whole);
+    if (found.facts.real.empty()) return std::nullopt;
+    return found;
+  }
+  found.facts.directory = true;
+  found.facts.real = found.held.path();
+  // Looked at below the descriptor, said with the name that was asked for.
+  const std::string inside = found.held.through();
+  if (whole.ends_with("/bin")) found.facts.bin_dirs.push_back(whole);
+  if (is_directory(inside + "/bin")) found.facts.bin_dirs.push_back(whole + "/bin");
+  const std::vector<std::string> children = sorted_entries(inside);
   if (children.size() <= most_children) {
     for (const std::string& child : children) {
       if (child == "bin") continue;
-      if (std::string bin = whole + "/" + child + "/bin"; is_directory(bin)) facts.bin_dirs.push_back(std::move(bin));
+      if (is_directory(inside + "/" + child + "/bin")) found.facts.bin_dirs.push_back(whole + "/" + child + "/bin");
     }
   }
-  return facts;
+  return found;
 }
 
 }  // namespace agentvm::host

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/held_directory.hpp"
 #include "vmspec/plan/host_facts.hpp"
 
 namespace agentvm::host {
@@ -18,7 +19,12 @@ std::string real_path(const std::string& path);
 /// The names in a directory, sorted, without "." and ".."; empty when it cannot be read.
 std::vector<std::string> sorted_entries(const std::string& directory);
 
-/// Looks a path up ("~/" allowed); nullopt when there is nothing.
-std::optional<vmspec::HostFacts::PathFacts> path_facts(const std::string& path);
+/// A path that was looked up; `held` is what it led to, if that is a directory.
+struct FoundPath {
+  vmspec::HostFacts::PathFacts facts;
+  HeldDirectory held;
+};
+/// Looks a path up ("~/" allowed); nullopt when there is nothing. Throws Error for another user's link on the way.
+std::optional<FoundPath> find_path(const std::string& path);
 
 }  // namespace agentvm::host

@@ -11,6 +11,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/startable.hpp"
 #include "launcher/host/path_facts.hpp"
 
 namespace agentvm::host {
@@ -19,20 +20,26 @@ namespace {
 
 constexpr std::string_view extension = ".toml";
 
-/// Opens without waiting for a FIFO's writer; nullopt when there is no such file.
-std::optional<std::string> read_profile(const std::string& path, bool follow_link) {
-  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | (follow_link ? 0 : O_NOFOLLOW)));
+/// Reads what was opened (without waiting for a FIFO's writer); nullopt when there is no such file.
+std::optional<std::string> read_profile(const UniqueFd& fd, const std::string& path) {
   if (!fd) {
     if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
-    if (errno == ELOOP && !follow_link) {
-      throw Error(path + " is a symbolic link; a workspace's profile must be a file of its own", {}, ExitCode::usage);
-    }
     throw system_error(errno, "reading the profile " + path);
   }
   struct stat info {};
   if (fstat(fd.get(), &info) < 0) throw system_error(errno, "reading the profile " + path);
   if (!S_ISREG(info.st_mode)) throw Error("the profile " + path + " is not a regular file", {}, ExitCode::usage);
   return read_file("/proc/self/fd/" + std::to_string(fd.get()), vmspec::max_profile_text);
+}
+
+/// A profile of the user's own: nobody else's wish.
+std::optional<std::string> read_own(const std::string& path) {
+  if (const auto place = place_of_others(path)) {
+    throw Error("the profile " + path + " is not read: a guest may write in " + *place +
+                    ", and a profile says what is started on the host",
+                "Keep it elsewhere; a workspace's own file is its agentvm.toml.", ExitCode::usage);
+  }
+  return read_profile(UniqueFd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)), path);
 }
 
 bool plain_name(std::string_view name) {
@@ -57,13 +64,13 @@ ProfileStore ProfileStore::of_user() {
 std::optional<vmspec::SourceText> ProfileStore::find(std::string_view name) const {
   if (name.find('/') != std::string_view::npos) {
     const std::string path = expand_home(std::string(name));
-    if (auto text = read_profile(path, true)) return vmspec::SourceText{path, std::move(*text)};
+    if (auto text = read_own(path)) return vmspec::SourceText{path, std::move(*text)};
     return std::nullopt;
   }
   if (!plain_name(name)) return std::nullopt;
   for (const std::string& directory : directories_) {
     const std::string path = directory + "/" + std::string(name) + std::string(extension);
-    if (auto text = read_profile(path, true)) return vmspec::SourceText{path, std::move(*text)};
+    if (auto text = read_own(path)) return vmspec::SourceText{path, std::move(*text)};
   }
   const auto& builtin = vmspec::builtin_profiles();
   const auto found = builtin.find(name);
@@ -97,9 +104,13 @@ vmspec::ProfileSources ProfileStore::sources() const {
   return sources;
 }
 
-std::optional<vmspec::SourceText> workspace_profile(const std::string& workspace) {
-  const std::string path = workspace + "/agentvm.toml";
-  if (auto text = read_profile(path, false)) return vmspec::SourceText{path, std::move(*text)};
+std::optional<vmspec::SourceText> workspace_profile(const HeldDirectory& workspace) {
+  const std::string path = workspace.path() + "/agentvm.toml";
+  const UniqueFd fd = workspace.open("agentvm.toml", O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+  if (!fd && errno == ELOOP) {
+    throw Error(path + " is a symbolic link; a workspace's profile must be a file of its own", {}, ExitCode::usage);
+  }
+  if (auto text = read_profile(fd, path)) return vmspec::SourceText{path, std::move(*text)};
   return std::nullopt;
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/held_directory.hpp"
 #include "vmspec/profile/profile.hpp"
 
 namespace agentvm::host {
@@ -22,8 +23,10 @@ class ProfileStore {
   /// $XDG_CONFIG_HOME/agentvm/profiles (else ~/.config/...), then /etc/agentvm/profiles.
   static ProfileStore of_user();
 
+  /// Throws Error when the profile lies where a guest may write (base/startable.hpp): what it says is done on the host.
   std::optional<vmspec::SourceText> find(std::string_view name) const;
   std::vector<ProfileEntry> list() const;
+  const std::vector<std::string>& directories() const noexcept { return directories_; }
   /// For resolve_profile; borrows this.
   vmspec::ProfileSources sources() const;
 
@@ -31,8 +34,8 @@ class ProfileStore {
   std::vector<std::string> directories_;
 };
 
-/// WORKSPACE/agentvm.toml, nullopt when there is none. A guest can write there: only a regular file is read, never
-/// through a link, and at most max_profile_text bytes. Throws Error otherwise.
-std::optional<vmspec::SourceText> workspace_profile(const std::string& workspace);
+/// The agentvm.toml of a workspace, nullopt when there is none. A guest can write there: only a regular file is read,
+/// never through a link, and at most max_profile_text bytes. Throws Error otherwise.
+std::optional<vmspec::SourceText> workspace_profile(const HeldDirectory& workspace);
 
 }  // namespace agentvm::host

@@ -10,7 +10,11 @@
 #include <sstream>
 #include <vector>
 
+#include "base/startable.hpp"
+#include "launcher/host/path_facts.hpp"
+#include "launcher/host/tool_caches.hpp"
 #include "launcher/host/version_cache.hpp"
+#include "launcher/state/guest_places.hpp"
 
 namespace agentvm::host {
 
@@ -29,6 +33,12 @@ std::vector<std::string> path_directories() {
     // A relative entry would make the answer depend on where we stand.
     if (!directory.empty() && directory.front() == '/') directories.push_back(directory);
   }
+  return directories;
+}
+
+/// PATH as the caller gave it: keep_to_startable takes out what must not be started, and messages name it.
+const std::vector<std::string>& caller_directories() {
+  static const std::vector<std::string> directories = path_directories();
   return directories;
 }
 
@@ -62,7 +72,7 @@ std::string tool_variable(std::string_view name) {
 std::optional<std::string> find_tool(const std::string& name, const std::string& cache_dir) {
   const char* given = std::getenv(tool_variable(name).c_str());
   if (given != nullptr && given[0] != '\0') {
-    if (given[0] == '/' && startable(given)) return given;
+    if (given[0] == '/' && startable(given) && !forbidden_place(given)) return given;
     return std::nullopt;
   }
   std::vector<std::string> directories = path_directories();
@@ -70,15 +80,45 @@ std::optional<std::string> find_tool(const std::string& name, const std::string&
        {"/usr/sbin", "/sbin", "/usr/libexec", "/usr/lib/qemu", "/usr/lib/virtiofsd", "/run/current-system/sw/bin"}) {
     directories.emplace_back(usual);
   }
-  directories.push_back(cache_dir + "/tools/bin");
-  directories.push_back(cache_dir + "/tools/" + name + "/bin");
+  for (const std::string& cache : tool_caches(cache_dir)) {
+    directories.push_back(cache + "/tools/bin");
+    directories.push_back(cache + "/tools/" + name + "/bin");
+  }
   for (const std::string& directory : directories) {
     for (const std::string& file : file_names(name)) {
       std::string path = directory + "/" + file;
-      if (startable(path) && good_enough(name, path, cache_dir)) return path;
+      if (startable(path) && !forbidden_place(path) && good_enough(name, path, cache_dir)) return path;
     }
   }
   return std::nullopt;
+}
+
+std::optional<std::string> find_forbidden_tool(const std::string& name) {
+  std::vector<std::string> candidates;
+  const char* given = std::getenv(tool_variable(name).c_str());
+  if (name.find('/') != std::string::npos) {
+    candidates.push_back(expand_home(name));
+  } else if (given != nullptr && given[0] != '\0') {
+    candidates.emplace_back(given);
+  } else {
+    for (const std::string& directory : caller_directories()) {
+      for (const std::string& file : file_names(name)) candidates.push_back(directory + "/" + file);
+    }
+  }
+  for (const std::string& path : candidates) {
+    if (!path.starts_with('/') || !startable(path)) continue;
+    if (const auto place = forbidden_place(path)) {
+      return path + " is not started, because a guest may write in " + *place;
+    }
+  }
+  return std::nullopt;
+}
+
+void keep_to_startable(const state::Roots& roots, const std::string& workspace) {
+  caller_directories();  // what PATH was, for messages
+  if (!workspace.empty()) never_start_from({workspace});
+  never_start_from(state::guest_places(roots));
+  if (const char* path = std::getenv("PATH")) setenv("PATH", startable_path(path).c_str(), 1);
 }
 
 std::map<std::string, std::string> find_tools(const std::string& cache_dir) {

@@ -42,8 +42,6 @@ using nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kill_wait = 2s;
-/// Shared memory and six virtiofsd handshakes took 3 s of a VM within an emulated VM.
-constexpr auto boot_limit = 60s;
 constexpr auto request_limit = 30s;
 constexpr auto unplug_limit = 10s;
 /// From a guest's panic, while its trace is still being printed, to its end.
@@ -192,7 +190,7 @@ class CloudHypervisor final : public Hypervisor {
         api_.put(step, "vm.create", vmspec::render_vm_create(spec_, files, vmspec::kernel_cmdline(spec_), features),
                  request_limit);
     co_await std::move(created);
-    auto booted = api_.put(step, "vm.boot", {}, boot_limit);
+    auto booted = api_.put(step, "vm.boot", {}, std::chrono::milliseconds(spec_.boot_timeout_ms));
     co_await std::move(booted);
   }
 

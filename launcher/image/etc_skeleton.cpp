@@ -11,6 +11,7 @@
 #include <climits>
 #include <memory>
 #include <set>
+#include <string_view>
 
 #include "base/directory.hpp"
 
@@ -18,14 +19,23 @@ namespace agentvm::image {
 
 namespace {
 
-/// Names in /etc; a directory brings all below it. Patterns (fnmatch(3)) stand for one name.
-constexpr const char* allowed[] = {
+/// Names in /etc; a directory brings all below it. Each part of a path may be a pattern (fnmatch(3)).
+constexpr std::string_view in_etc[] = {
+    "ImageMagick-*",
+    "OpenCL",
+    "R",
     "alternatives",
+    "ant",
+    "bash_completion",
+    "bash_completion.d",
     "ca-certificates.conf",
     "crypto-policies/back-ends",
     "debian_version",
+    "dictionaries-common",
+    "emacs",
     "fonts",
     "gai.conf",
+    "ghostscript",
     "groff",
     "inputrc",
     "java-*-openjdk",
@@ -35,10 +45,22 @@ constexpr const char* allowed[] = {
     "libaudit.conf",
     "locale.alias",
     "localtime",
+    "lsb-release",
     "magic",
     "magic.mime",
+    "manpath.config",
+    "maven/logging",
+    "maven/m2.conf",
+    "maven/toolchains.xml",
     "mime.types",
+    "mono",
+    "nanorc",
+    "netconfig",
+    "networks",
+    "papersize",
     "perl",
+    "php/*/cli",
+    "php/*/mods-available",
     "pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
     "pki/tls/cert.pem",
     "pki/tls/certs/ca-bundle.crt",
@@ -47,16 +69,24 @@ constexpr const char* allowed[] = {
     "python2.*",
     "python3",
     "python3.*",
-    "R",
     "rpc",
     "security/limits.conf",
     "services",
+    "sgml",
     "ssl/certs/ca-certificates.crt",
     "ssl/certs/java/cacerts",
     "ssl/openssl.cnf",
     "terminfo",
+    "texmf",
     "timezone",
+    "ucf.conf",
     "vim",
+    "xml",
+};
+
+constexpr std::string_view in_var[] = {
+    "lib/dpkg/alternatives", "lib/dpkg/arch",         "lib/dpkg/diversions", "lib/dpkg/info/format",
+    "lib/dpkg/status",       "lib/dpkg/statoverride", "lib/dpkg/updates",    "lib/ghc/package.conf.d",
 };
 
 constexpr off_t largest_file = 8 << 20;
@@ -78,11 +108,27 @@ std::vector<std::string> names_in(const std::string& path) {
 
 class Walk {
  public:
-  explicit Walk(std::string etc) : etc_(std::move(etc)) {}
+  explicit Walk(std::string tree) : tree_(std::move(tree)) {}
+
+  /// Every name that matches, part by part; `above` matches what is before the pattern.
+  void add_matching(const std::string& above, std::string_view pattern) {
+    const std::size_t slash = pattern.find('/');
+    const std::string part(pattern.substr(0, slash));
+    const bool literal = part.find('*') == std::string::npos;
+    for (const std::string& name : literal ? std::vector{part} : names_in(tree_ + "/" + above)) {
+      if (!literal && fnmatch(part.c_str(), name.c_str(), FNM_PATHNAME | FNM_PERIOD) != 0) continue;
+      const std::string path = above.empty() ? name : above + "/" + name;
+      if (slash == std::string_view::npos) {
+        add(path, 0);
+      } else {
+        add_matching(path, pattern.substr(slash + 1));
+      }
+    }
+  }
 
   void add(const std::string& name, int depth) {
     if (depth > deepest || entries_.size() >= most_entries || !seen_.insert(name).second) return;
-    const std::string path = etc_ + "/" + name;
+    const std::string path = tree_ + "/" + name;
     struct stat info {};
     if (lstat(path.c_str(), &info) < 0) return;
     if (const auto slash = name.rfind('/'); slash != std::string::npos) add_parents(name.substr(0, slash));
@@ -116,7 +162,7 @@ class Walk {
     if (seen_.insert(name).second) entries_.push_back({EtcEntry::Kind::directory, name, {}, 0755, "d"});
   }
 
-  std::string etc_;
+  std::string tree_;
   std::vector<EtcEntry> entries_;
   std::set<std::string> seen_;
 };
@@ -125,17 +171,13 @@ class Walk {
 
 std::vector<EtcEntry> etc_skeleton(const std::string& etc) {
   Walk walk(etc);
-  const std::vector<std::string> present = names_in(etc);
-  for (const char* pattern : allowed) {
-    const std::string text = pattern;
-    if (text.find('*') == std::string::npos) {
-      walk.add(text, 0);
-      continue;
-    }
-    for (const std::string& name : present) {
-      if (fnmatch(pattern, name.c_str(), FNM_PATHNAME | FNM_PERIOD) == 0) walk.add(name, 0);
-    }
-  }
+  for (const std::string_view pattern : in_etc) walk.add_matching("", pattern);
+  return walk.take();
+}
+
+std::vector<EtcEntry> var_skeleton(const std::string& var) {
+  Walk walk(var);
+  for (const std::string_view pattern : in_var) walk.add_matching("", pattern);
   return walk.take();
 }
 

@@ -25,18 +25,39 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Part of every hash: raised when the same inputs would give another archive.
-constexpr char format_version[] = "agentvm host image 2";
+constexpr char format_version[] = "agentvm host image 3";
 constexpr char image_name[] = "initramfs.cpio";
 
 std::string images_dir(const std::string& cache_dir) {
   return cache_dir + "/images";
 }
 
+/// What the host lends of one of its trees.
+struct Lent {
+  std::string tree;  ///< on the host
+  std::string name;  ///< in the guest, "etc"
+  std::vector<EtcEntry> entries;
+};
+
+void add_lent(CpioArchive& archive, const Lent& lent) {
+  for (const EtcEntry& entry : lent.entries) {
+    const std::string name = lent.name + "/" + entry.name;
+    if (entry.kind == EtcEntry::Kind::directory) {
+      archive.add_directory(name, entry.permissions);
+    } else if (entry.kind == EtcEntry::Kind::link) {
+      archive.add_link(name, entry.target);
+    } else if (const auto content = read_file_if_exists(lent.tree + "/" + entry.name)) {
+      archive.add_file(name, entry.permissions, *content);
+    }
+  }
+}
+
 /// The archive, in memory: a few megabytes.
-std::string make_archive(const HostImageRequest& request, const std::vector<EtcEntry>& etc) {
+std::string make_archive(const HostImageRequest& request, const std::vector<Lent>& lent) {
   CpioArchive archive;
   // The kernel opens /dev/console for init before anything is mounted; devtmpfs brings the node itself.
-  for (const char* directory : {"dev", "proc", "sys", "run", "modules", "etc"}) archive.add_directory(directory, 0755);
+  for (const char* directory : {"dev", "proc", "sys", "run", "modules", "etc", "var"})
+    archive.add_directory(directory, 0755);
   archive.add_file("init", 0755, read_file(request.agentvm_guest));
   const bool unsigned_modules = takes_unsigned_modules(request.modules);
   std::string list;
@@ -47,32 +68,26 @@ std::string make_archive(const HostImageRequest& request, const std::vector<EtcE
     list += "/" + path + "\n";
   }
   archive.add_file("modules.list", 0644, list);
-  for (const EtcEntry& entry : etc) {
-    const std::string name = "etc/" + entry.name;
-    if (entry.kind == EtcEntry::Kind::directory) {
-      archive.add_directory(name, entry.permissions);
-    } else if (entry.kind == EtcEntry::Kind::link) {
-      archive.add_link(name, entry.target);
-    } else if (const auto content = read_file_if_exists(request.etc + "/" + entry.name)) {
-      archive.add_file(name, entry.permissions, *content);
-    }
-  }
+  for (const Lent& tree : lent) add_lent(archive, tree);
   return archive.finish();
 }
 
 }  // namespace
 
 std::string build_host_initramfs(const HostImageRequest& request) {
-  const std::vector<EtcEntry> etc = etc_skeleton(request.etc);
+  const std::vector<Lent> lent = {{request.etc, "etc", etc_skeleton(request.etc)},
+                                  {request.var, "var", var_skeleton(request.var)}};
   Fingerprint fingerprint;
   fingerprint.line(format_version);
   fingerprint.line(request.network ? "with a network card" : "without a network card");
   fingerprint.line(request.links == LinkDevice::vsock ? "vsock" : "virtio-serial");
   fingerprint.file(request.agentvm_guest);
   for (const std::string& index : module_index_files(request.modules)) fingerprint.file(index);
-  for (const EtcEntry& entry : etc) {
-    fingerprint.line(
-        fmt::format("{} {} {:o} {}", static_cast<int>(entry.kind), entry.name, entry.permissions, entry.identity));
+  for (const Lent& tree : lent) {
+    for (const EtcEntry& entry : tree.entries) {
+      fingerprint.line(fmt::format("{} {}/{} {:o} {}", static_cast<int>(entry.kind), tree.name, entry.name,
+                                   entry.permissions, entry.identity));
+    }
   }
   const std::string directory = images_dir(request.cache_dir) + "/" + fingerprint.hex();
   std::string path = directory + "/" + image_name;
@@ -81,7 +96,7 @@ std::string build_host_initramfs(const HostImageRequest& request) {
     utimensat(AT_FDCWD, directory.c_str(), nullptr, 0);
     return path;
   }
-  const std::string archive = make_archive(request, etc);
+  const std::string archive = make_archive(request, lent);
   try {
     make_directories(directory);
     write_file_atomic(path, archive, 0600);

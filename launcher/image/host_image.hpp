@@ -1,7 +1,7 @@
 // host_image.hpp - the initramfs of a host guest: built in-process, cached by what went into it.
 //
 // It holds /init (the static agentvm-guest), /modules/*.ko with /modules.list (one absolute path a line, in the order
-// to insert them) and /etc: see etc_skeleton.hpp.
+// to insert them), /etc and /var: see etc_skeleton.hpp.
 //
 // CACHE/images/HASH/initramfs.cpio. HASH is the SHA-256 of the identity of every input (path, size, inode, mtime, mode
 // and link target) and of the format's version, so a changed input makes another image and a warm lookup reads none.
@@ -20,6 +20,7 @@ struct HostImageRequest {
   std::string agentvm_guest;  ///< the static guest program
   std::string cache_dir;      ///< agentvm's cache
   std::string etc = "/etc";   ///< where the /etc skeleton is taken from
+  std::string var = "/var";   ///< likewise of /var
   bool network = false;       ///< the guest has a network card
   LinkDevice links = LinkDevice::virtio_serial;
 };

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/async/event.hpp"
@@ -14,7 +15,7 @@
 #include "base/link/link.hpp"
 #include "launcher/machine/link_transport.hpp"
 
-namespace agentvm::supervisor {
+namespace agentvm::machine {
 
 /// Made before the VMM starts. Links come up with accept(), may be dropped with drop() and come up anew with accept(),
 /// any number of times; what runs in the guest goes on. A drop breaks every stream of both links, on both sides:
@@ -53,7 +54,7 @@ class GuestLinks {
   const link::SessionPtr& control() const noexcept { return control_; }
   /// Ends both sessions in order; nobody waits for it.
   void close() noexcept;
-  /// close(), and completes when neither session runs any more.
+  /// Ends everything at once: when it completes, no session runs and no service's handler.
   boost::asio::awaitable<void> join();
 
  private:
@@ -75,7 +76,7 @@ class GuestLinks {
   unsigned generation_ = 0;
   std::shared_ptr<Pair> pair_;
   link::SessionPtr control_;
-  TaskGroup sessions_;
+  std::optional<TaskGroup> sessions_;  ///< anew with each accept()
 };
 
-}  // namespace agentvm::supervisor
+}  // namespace agentvm::machine

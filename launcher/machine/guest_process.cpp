@@ -6,7 +6,7 @@
 #include "base/error.hpp"
 #include "base/wire/guest.hpp"
 
-namespace agentvm::supervisor {
+namespace agentvm::machine {
 
 namespace asio = boost::asio;
 
@@ -158,4 +158,4 @@ asio::awaitable<link::Fields> process_end(GuestLinks& links, link::StreamPtr str
   }
 }
 
-}  // namespace agentvm::supervisor
+}  // namespace agentvm::machine

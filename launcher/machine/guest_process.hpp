@@ -12,7 +12,7 @@
 #include "base/link/link.hpp"
 #include "launcher/machine/guest_links.hpp"
 
-namespace agentvm::supervisor {
+namespace agentvm::machine {
 
 /// Reads one output. Not copied; one reader at a time. `links` outlives it.
 class GuestOutput {
@@ -65,4 +65,4 @@ class GuestInput {
 /// links stand kills the process. Throws Error.
 boost::asio::awaitable<link::Fields> process_end(GuestLinks& links, link::StreamPtr stream, std::string path);
 
-}  // namespace agentvm::supervisor
+}  // namespace agentvm::machine

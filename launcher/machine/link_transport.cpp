@@ -26,7 +26,7 @@
 #include "base/wire/guest.hpp"
 #include "base/wire/link_opening.hpp"
 
-namespace agentvm::supervisor {
+namespace agentvm::machine {
 
 namespace asio = boost::asio;
 using namespace asio::experimental::awaitable_operators;
@@ -280,4 +280,4 @@ asio::awaitable<void> begin_link(UniqueFd stream) {
   }
 }
 
-}  // namespace agentvm::supervisor
+}  // namespace agentvm::machine

@@ -8,7 +8,7 @@
 
 #include "base/unique_fd.hpp"
 
-namespace agentvm::supervisor {
+namespace agentvm::machine {
 
 /// Connected byte streams; whoever holds them speaks.
 struct LinkStreams {
@@ -52,4 +52,4 @@ UniqueFd duplicate_stream(const UniqueFd& stream);
 /// guest says too much else.
 boost::asio::awaitable<void> begin_link(UniqueFd stream);
 
-}  // namespace agentvm::supervisor
+}  // namespace agentvm::machine

@@ -12,7 +12,7 @@
 #include "base/unix_socket.hpp"
 #include "launcher/state/vm_directory.hpp"
 
-namespace agentvm::supervisor {
+namespace agentvm::machine {
 
 namespace {
 
@@ -60,4 +60,4 @@ void Reaper::dismiss() noexcept {
   if (!process_.wait(std::chrono::seconds(2))) process_.terminate(std::chrono::milliseconds(0));
 }
 
-}  // namespace agentvm::supervisor
+}  // namespace agentvm::machine

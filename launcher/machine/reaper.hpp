@@ -10,7 +10,7 @@
 #include "base/process.hpp"
 #include "base/unique_fd.hpp"
 
-namespace agentvm::supervisor {
+namespace agentvm::machine {
 
 class Reaper {
  public:
@@ -29,4 +29,4 @@ class Reaper {
   ChildProcess process_;
 };
 
-}  // namespace agentvm::supervisor
+}  // namespace agentvm::machine

@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -71,22 +70,29 @@ std::string translate(const char* option, const char* kind, std::uint32_t from, 
 
 constexpr std::uint32_t all_ids = 4294967295U;
 
-/// As many descriptors as virtiofsd may have: it holds one for every inode the guest remembers, and beyond the limit
-/// the guest's file calls fail. A million is its own default, which it complains about where it may not have it.
-std::string descriptor_limit() {
-  rlimit limit{};
-  constexpr rlim_t most = 1'000'000;
-  if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_max == RLIM_INFINITY) limit.rlim_max = most;
-  return fmt::format("--rlimit-nofile={}", std::min(limit.rlim_max, most));
+/// What changes under a running VM only by an upgrade of the host, which a VM need not see: the guest may keep all of
+/// it. Whatever else is shared is the caller's to edit meanwhile.
+bool is_fixed(const vmspec::ShareSpec& share) {
+  return share.read_only && share.owner == vmspec::ShareOwner::root && !share.tag.starts_with("expose");
 }
 
 }  // namespace
 
-std::vector<std::string> virtiofsd_arguments(const vmspec::ShareSpec& share, const ShareIdentity& identity,
-                                             int listen_fd) {
+std::uint64_t inode_limit() noexcept {
+  constexpr rlim_t most = 1'000'000;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return 1024;
+  if (limit.rlim_max >= most) return most;
+  // Root may have more than it was given.
+  const rlimit more{limit.rlim_cur, most};
+  return setrlimit(RLIMIT_NOFILE, &more) == 0 ? most : limit.rlim_max;
+}
+
+std::vector<std::string> virtiofsd_arguments(const vmspec::ShareSpec& share, const std::string& directory,
+                                             const ShareIdentity& identity, int listen_fd) {
   std::vector<std::string> arguments{
       fmt::format("--fd={}", listen_fd),
-      "--shared-dir=" + share.source,
+      "--shared-dir=" + directory,
       "--sandbox=namespace",
       // A submount would look like another device, which overlays and renames stumble over.
       "--no-announce-submounts",
@@ -107,55 +113,67 @@ std::vector<std::string> virtiofsd_arguments(const vmspec::ShareSpec& share, con
     arguments.push_back(translate("uid", "host", identity.owner_uid, identity.agent_uid, 1));
     arguments.push_back(translate("gid", "host", identity.owner_gid, identity.agent_gid, 1));
   }
-  if (share.read_only) {
-    arguments.emplace_back("--readonly");
-    arguments.emplace_back("--cache=always");
-  } else {
-    arguments.emplace_back("--cache=auto");
-  }
-  if (identity.caller_uid == 0) arguments.emplace_back("--modcaps=-mknod:-setfcap");
+  if (share.read_only) arguments.emplace_back("--readonly");
+  arguments.emplace_back(is_fixed(share) ? "--cache=always" : "--cache=auto");
+  // fsetid: without it the kernel takes a set-user-id bit off a file that the guest writes to.
+  if (identity.caller_uid == 0) arguments.emplace_back("--modcaps=-mknod:-setfcap:-fsetid");
   return arguments;
 }
 
 ShareServer::ShareServer(ShareServerOptions options) : options_(std::move(options)) {
-  const std::string& source = options_.share.source;
-  struct stat info {};
-  if (stat(source.c_str(), &info) < 0) throw system_error(errno, "sharing " + source);
-  if (!S_ISDIR(info.st_mode)) throw Error("sharing " + source + ": it is not a directory");
-  const UniqueFd log(open(options_.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  if (!options_.directory) throw Error("sharing " + options_.share.source + ": no directory is held open");
+  UniqueFd log(open(options_.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   if (!log) throw system_error(errno, "opening " + options_.log);
+  make_directories(options_.mount_place);
   const UniqueFd listener = listen_unix(options_.socket, 1);
   // virtiofsd waits in accept: on a non-blocking socket it would give up at once.
   set_nonblocking(listener.get(), false);
-  std::vector<std::string> arguments = virtiofsd_arguments(options_.share, options_.identity, listener.get());
-  arguments.push_back(descriptor_limit());
+  std::vector<std::string> arguments =
+      virtiofsd_arguments(options_.share, options_.mount_place, options_.identity, listener.get());
+  arguments.push_back(fmt::format("--rlimit-nofile={}", inode_limit()));
   const std::string filter = options_.share.read_only ? std::string() : suid_filter();
+  auto [ours, theirs] = socket_pair();
+  int words[2];
+  if (pipe2(words, O_CLOEXEC) < 0) throw system_error(errno, "making a pipe");
+  UniqueFd words_read(words[0]);
+  const UniqueFd words_write(words[1]);
   try {
     child_ = spawn(
         {.program = options_.virtiofsd,
          .args = std::move(arguments),
          .environment = {{{"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"}, {state::instance_variable, options_.instance}}},
          .directory = "/",
-         .stderr_fd = log.get(),
+         .stderr_fd = words_write.get(),
          .inherit = {listener.get()},
-         .seccomp_filter = filter});
+         .mount_place = options_.mount_place,
+         .mounted_fd = options_.directory.fd(),
+         .seccomp_filter = filter,
+         .seccomp_listener_to = filter.empty() ? -1 : theirs.get()});
+    theirs.reset();
+    Received listeners = receive_with_fds(ours.get());
+    watch_ = std::make_unique<ShareWatch>(std::move(words_read), std::move(log),
+                                          listeners.fds.empty() ? UniqueFd() : std::move(listeners.fds.front()));
   } catch (const Error& error) {
     unlink(options_.socket.c_str());
+    rmdir(options_.mount_place.c_str());
     throw Error(error.what(), "Install virtiofsd 1.13 or newer, or set AGENTVM_VIRTIOFSD.", error.code());
   }
 }
 
 ShareServer::ShareServer(ShareServer&& other) noexcept
-    : options_(std::move(other.options_)), child_(std::move(other.child_)) {
+    : options_(std::move(other.options_)), watch_(std::move(other.watch_)), child_(std::move(other.child_)) {
   other.options_.socket.clear();
+  other.options_.mount_place.clear();
 }
 
 ShareServer& ShareServer::operator=(ShareServer&& other) noexcept {
   if (this == &other) return *this;
   stop(std::chrono::milliseconds(0));
   options_ = std::move(other.options_);
+  watch_ = std::move(other.watch_);
   child_ = std::move(other.child_);
   other.options_.socket.clear();
+  other.options_.mount_place.clear();
   return *this;
 }
 
@@ -175,6 +193,7 @@ asio::awaitable<Error> ShareServer::ended() {
   if (own < 0) throw system_error(errno, "watching virtiofsd");
   asio::posix::stream_descriptor watch(co_await asio::this_coro::executor, own);
   co_await watch.async_wait(asio::posix::stream_descriptor::wait_read, asio::as_tuple(asio::use_awaitable));
+  watch_.reset();  // all that was said is in the log from here on
   const std::string words = last_words(options_.log);
   std::string message =
       fmt::format("virtiofsd for {} ended{}", options_.share.source, words.empty() ? "" : ": " + words);
@@ -199,6 +218,7 @@ void ShareServer::stop(std::chrono::milliseconds grace) noexcept {
     poll(&item, 1, 1000);
   }
   if (!options_.socket.empty()) unlink(options_.socket.c_str());
+  if (!options_.mount_place.empty()) rmdir(options_.mount_place.c_str());
 }
 
 }  // namespace agentvm::workspace

@@ -7,11 +7,14 @@
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/held_directory.hpp"
 #include "base/process.hpp"
+#include "launcher/machine/share_watch.hpp"
 #include "vmspec/plan/vm_spec.hpp"
 
 namespace agentvm::workspace {
@@ -23,18 +26,27 @@ struct ShareIdentity {
   std::uint32_t agent_uid = 1000, agent_gid = 1000;  ///< inside the guest
 };
 
-/// virtiofsd's arguments for one share, without the program. `listen_fd` is the listening socket it inherits. Pure.
+/// virtiofsd's arguments for one share, without the program. `directory` is where it finds what it shares, `listen_fd`
+/// the listening socket it inherits. Pure.
 /// Throws Error when the share's owner is somebody whom the caller cannot act as.
-std::vector<std::string> virtiofsd_arguments(const vmspec::ShareSpec& share, const ShareIdentity& identity,
-                                             int listen_fd);
+std::vector<std::string> virtiofsd_arguments(const vmspec::ShareSpec& share, const std::string& directory,
+                                             const ShareIdentity& identity, int listen_fd);
+
+/// As many descriptors as a virtiofsd may have, and so as many inodes as it can serve: it holds one for each that the
+/// guest remembers. A million (virtiofsd's own default), or our hard limit, which is raised where we may.
+std::uint64_t inode_limit() noexcept;
 
 /// Everything one share's server needs.
 struct ShareServerOptions {
   vmspec::ShareSpec share;
-  std::string virtiofsd;  ///< absolute path
-  std::string socket;     ///< made here; removed when the server is destroyed
-  std::string log;        ///< virtiofsd's words are appended to it
-  std::string instance;   ///< the VM's uuid, for its environment
+  HeldDirectory directory;  ///< what is shared; share.source is its name, for messages
+  std::string virtiofsd;    ///< absolute path
+  /// A directory in one of ours that no guest and no VMM can write; made here, removed with the server. virtiofsd opens
+  /// what it shares by a path, after it was started: in its mount namespace `directory` is there.
+  std::string mount_place;
+  std::string socket;    ///< made here; removed when the server is destroyed
+  std::string log;       ///< virtiofsd's words are appended to it, up to ShareWatch::log_limit bytes in all
+  std::string instance;  ///< the VM's uuid, for its environment
   ShareIdentity identity;
 };
 
@@ -43,7 +55,7 @@ struct ShareServerOptions {
 /// lives as long as the VM (the child dies with the thread that started it).
 class ShareServer {
  public:
-  /// Throws Error when the directory is missing or virtiofsd cannot be started.
+  /// Throws Error when no directory is held or virtiofsd cannot be started.
   explicit ShareServer(ShareServerOptions options);
   ShareServer(ShareServer&& other) noexcept;
   ShareServer& operator=(ShareServer&& other) noexcept;
@@ -66,6 +78,7 @@ class ShareServer {
 
  private:
   ShareServerOptions options_;
+  std::unique_ptr<ShareWatch> watch_;  // outlives the child, which waits for it
   ChildProcess child_;
 };
 

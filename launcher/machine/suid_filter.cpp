@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <memory>
 
 #include "base/error.hpp"
@@ -24,12 +25,17 @@ struct Release {
   void operator()(void* context) const noexcept { seccomp_release(context); }
 };
 
-/// Refuses `call` when bits of `mask` in argument `argument` equal `value`.
-void refuse(scmp_filter_ctx context, int call, unsigned argument, scmp_datum_t mask, scmp_datum_t value) {
+/// `action` for `call` when bits of `mask` in argument `argument` equal `value`.
+void add_rule(scmp_filter_ctx context, std::uint32_t action, int call, unsigned argument, scmp_datum_t mask,
+              scmp_datum_t value) {
   const scmp_arg_cmp condition = SCMP_CMP(argument, SCMP_CMP_MASKED_EQ, mask, value);
-  const int result = seccomp_rule_add_array(context, SCMP_ACT_ERRNO(EPERM), call, 1, &condition);
+  const int result = seccomp_rule_add_array(context, action, call, 1, &condition);
   // A call this architecture does not have cannot be made either.
   if (result < 0 && result != -EDOM) throw system_error(-result, "building a seccomp filter");
+}
+
+void refuse(scmp_filter_ctx context, int call, unsigned argument, scmp_datum_t mask, scmp_datum_t value) {
+  add_rule(context, SCMP_ACT_ERRNO(EPERM), call, argument, mask, value);
 }
 
 }  // namespace
@@ -40,7 +46,6 @@ std::string suid_filter() {
   for (const scmp_datum_t bit : {scmp_datum_t{S_ISUID}, scmp_datum_t{S_ISGID}}) {
     refuse(context.get(), SCMP_SYS(chmod), 1, bit, bit);
     refuse(context.get(), SCMP_SYS(fchmod), 1, bit, bit);
-    refuse(context.get(), SCMP_SYS(fchmodat), 2, bit, bit);
     refuse(context.get(), fchmodat2_number, 2, bit, bit);
     refuse(context.get(), SCMP_SYS(creat), 1, bit, bit);
     refuse(context.get(), SCMP_SYS(open), 2, bit, bit);
@@ -48,6 +53,9 @@ std::string suid_filter() {
     refuse(context.get(), SCMP_SYS(mknod), 1, bit, bit);
     refuse(context.get(), SCMP_SYS(mknodat), 2, bit, bit);
   }
+  // The call by which virtiofsd sets the mode of a directory. Two rules that exclude each other.
+  refuse(context.get(), SCMP_SYS(fchmodat), 2, S_ISUID, S_ISUID);
+  add_rule(context.get(), SCMP_ACT_NOTIFY, SCMP_SYS(fchmodat), 2, S_ISUID | S_ISGID, S_ISGID);
   for (const scmp_datum_t type : {scmp_datum_t{S_IFCHR}, scmp_datum_t{S_IFBLK}}) {
     refuse(context.get(), SCMP_SYS(mknod), 1, S_IFMT, type);
     refuse(context.get(), SCMP_SYS(mknodat), 2, S_IFMT, type);

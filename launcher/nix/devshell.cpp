@@ -132,11 +132,11 @@ void forget_older_roots(const std::string& roots) {
 
 }  // namespace
 
-std::optional<vmspec::DevShell> find_devshell(const std::string& workspace, const std::string& cache_dir) {
-  return find(Places(flake_key(workspace, workspace, flake_files(workspace)), cache_dir));
+std::optional<vmspec::DevShell> find_devshell(const HeldDirectory& workspace, const std::string& cache_dir) {
+  return find(Places(flake_key(workspace.path(), workspace, flake_files(workspace)), cache_dir));
 }
 
-vmspec::DevShell build_devshell(const std::string& workspace, const std::string& cache_dir,
+vmspec::DevShell build_devshell(const HeldDirectory& workspace, const std::string& cache_dir,
                                 const DevShellBuildOptions& options) {
   try {
     remove_dead_copies(Places::all_of(cache_dir), false);
@@ -162,7 +162,7 @@ vmspec::DevShell build_devshell(const std::string& workspace, const std::string&
   make_directories(sandbox.fetched);
   make_directories(sandbox.roots);
   write_file_atomic(places.log(), "");
-  const std::string what = "the devShell of " + workspace + " could not be built";
+  const std::string what = "the devShell of " + workspace.path() + " could not be built";
   const std::string answer = ask_nix(what, sandbox, copy.uuid(), places.log(), options);
   std::string text;
   try {

@@ -18,13 +18,14 @@
 #include <string_view>
 #include <vector>
 
+#include "base/held_directory.hpp"
 #include "vmspec/plan/devshell.hpp"
 
 namespace agentvm::devshell {
 
 /// What has been built of this workspace as it is, if anything. Notes that it was used. Throws Error as flake_files.
-/// Paths are absolute, links resolved.
-std::optional<vmspec::DevShell> find_devshell(const std::string& workspace, const std::string& cache_dir);
+/// `cache_dir` is absolute, links resolved.
+std::optional<vmspec::DevShell> find_devshell(const HeldDirectory& workspace, const std::string& cache_dir);
 
 struct DevShellBuildOptions {
   std::string bubblewrap;                                    ///< absolute path
@@ -34,7 +35,7 @@ struct DevShellBuildOptions {
 
 /// Finds it or has Nix build it, in a sandbox (nix_sandbox.hpp). Any number of processes may ask at once; one builds. A
 /// failed build leaves what was there before. Throws Error that says what Nix complained about, and where all of it is.
-vmspec::DevShell build_devshell(const std::string& workspace, const std::string& cache_dir,
+vmspec::DevShell build_devshell(const HeldDirectory& workspace, const std::string& cache_dir,
                                 const DevShellBuildOptions& options);
 
 /// Removes those not used for `age`, of none in `used` (their GC roots), and what was fetched when none is left.

@@ -42,7 +42,7 @@ bool is_dead(const std::string& copy) {
 
 }  // namespace
 
-FlakeCopy::FlakeCopy(const std::string& workspace, const std::string& directory)
+FlakeCopy::FlakeCopy(const HeldDirectory& workspace, const std::string& directory)
     : directory_(directory + "/" + begun + "XXXXXX"), uuid_(state::random_uuid()) {
   make_directories(directory);
   if (mkdtemp(directory_.data()) == nullptr) throw system_error(errno, "making a directory in " + directory);
@@ -55,8 +55,8 @@ FlakeCopy::FlakeCopy(const std::string& workspace, const std::string& directory)
     directory_ = name;
     const std::vector<std::string> files = flake_files(workspace);
     copy_flake(workspace, files, place());
-    for (const char* file : {"flake.nix", "flake.lock"}) check_file(place(), file, workspace);
-    key_ = flake_key(workspace, place(), files);
+    for (const char* file : {"flake.nix", "flake.lock"}) check_file(place(), file, workspace.path());
+    key_ = flake_key(workspace.path(), HeldDirectory::resolve(place()), files);
   } catch (...) {
     remove_tree(directory_);
     throw;

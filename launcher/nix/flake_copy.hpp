@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/file.hpp"
+#include "base/held_directory.hpp"
 
 namespace agentvm::devshell {
 
@@ -21,7 +22,7 @@ class FlakeCopy {
  public:
   /// Copies the workspace's flake below `directory`, which is made. Throws Error as flake_files and copy_flake, and
   /// when flake.nix or flake.lock is a link or larger than 16 MiB: Nix reads them whole, wherever a link leads.
-  FlakeCopy(const std::string& workspace, const std::string& directory);
+  FlakeCopy(const HeldDirectory& workspace, const std::string& directory);
   FlakeCopy(const FlakeCopy&) = delete;
   FlakeCopy& operator=(const FlakeCopy&) = delete;
   ~FlakeCopy() { remove_tree(directory_); }

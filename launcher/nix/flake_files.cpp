@@ -1,6 +1,8 @@
 // flake_files.cpp - lists and reads a flake's files.
 #include "launcher/nix/flake_files.hpp"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 
@@ -8,9 +10,9 @@
 #include <array>
 #include <string_view>
 
+#include "base/directory.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
-#include "launcher/host/path_facts.hpp"
 #include "launcher/image/fingerprint.hpp"
 #include "launcher/nix/beneath.hpp"
 #include "launcher/nix/git_index.hpp"
@@ -44,56 +46,66 @@ Error too_many(const std::string& workspace) {
 /// All files, where there is no repository.
 class Walk {
  public:
-  explicit Walk(const std::string& workspace) : workspace_(workspace) { directory("", 0); }
+  explicit Walk(const HeldDirectory& workspace) : workspace_(workspace) {
+    enter(workspace.open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), "", 0);
+  }
   std::vector<std::string> files() && { return std::move(files_); }
 
  private:
-  void directory(const std::string& below, unsigned depth) {
-    for (const std::string& name : host::sorted_entries(workspace_ + "/" + below)) {
+  /// What cannot be read is as if it were empty.
+  void enter(UniqueFd fd, const std::string& below, unsigned depth) {
+    const Directory directory(fdopendir(fd.get()));
+    if (!directory) return;
+    const int here = fd.release();  // the DIR has it now
+    std::vector<std::string> directories;
+    while (const dirent* entry = readdir(directory.get())) {
+      const std::string name = entry->d_name;
       struct stat info {};
-      const std::string path = below + name;
-      if (lstat((workspace_ + "/" + path).c_str(), &info) < 0) continue;
-      if (++seen_ > most_files) throw too_many(workspace_);
+      if (name == "." || name == ".." || fstatat(here, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) < 0) continue;
+      if (++seen_ > most_files) throw too_many(workspace_.path());
       if (S_ISDIR(info.st_mode)) {
-        if (depth < max_directories && !is_passed_over(name)) directory(path + "/", depth + 1);
+        if (depth < max_directories && !is_passed_over(name)) directories.push_back(name);
       } else if (S_ISREG(info.st_mode) || S_ISLNK(info.st_mode)) {
-        files_.push_back(path);
+        files_.push_back(below + name);
       }
+    }
+    for (const std::string& name : directories) {
+      UniqueFd child(openat(here, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+      if (child) enter(std::move(child), below + name + "/", depth + 1);
     }
   }
 
-  const std::string& workspace_;
+  const HeldDirectory& workspace_;
   std::size_t seen_ = 0;
   std::vector<std::string> files_;
 };
 
 }  // namespace
 
-bool has_flake(const std::string& workspace) {
+bool has_flake(const HeldDirectory& workspace) {
   struct stat info {};
-  return lstat((workspace + "/flake.nix").c_str(), &info) == 0 && S_ISREG(info.st_mode);
+  return fstatat(workspace.fd(), "flake.nix", &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(info.st_mode);
 }
 
-std::vector<std::string> flake_files(const std::string& workspace) {
+std::vector<std::string> flake_files(const HeldDirectory& workspace) {
   TrackedFiles tracked = tracked_files(workspace);
   std::vector<std::string> files = tracked.repository ? std::move(tracked.paths) : Walk(workspace).files();
   std::sort(files.begin(), files.end());
   if (!std::binary_search(files.begin(), files.end(), "flake.nix")) {
-    throw Error("the flake.nix of " + workspace + " is not tracked by Git, and a flake is what Git tracks",
+    throw Error("the flake.nix of " + workspace.path() + " is not tracked by Git, and a flake is what Git tracks",
                 "git add flake.nix");
   }
   return files;
 }
 
-std::string flake_key(const std::string& workspace, const std::string& root, const std::vector<std::string>& files) {
+std::string flake_key(const std::string& workspace, const HeldDirectory& root, const std::vector<std::string>& files) {
   image::Fingerprint fingerprint;
   fingerprint.line(build_version);
   fingerprint.line(workspace);
-  const Beneath tree(root);
   std::size_t budget = most_bytes_of_key;
   for (const std::string& path : files) {
     if (!counts(path)) continue;
-    const auto content = tree.read(path, std::min(budget, most_bytes_of_one));
+    const auto content = read_beneath(root, path, std::min(budget, most_bytes_of_one));
     if (!content) continue;
     budget -= content->text.size();
     fingerprint.line(path);
@@ -104,12 +116,11 @@ std::string flake_key(const std::string& workspace, const std::string& root, con
   return fingerprint.hex();
 }
 
-void copy_flake(const std::string& workspace, const std::vector<std::string>& files, const std::string& copy) {
+void copy_flake(const HeldDirectory& workspace, const std::vector<std::string>& files, const std::string& copy) {
   make_directories(copy);
-  const Beneath from(workspace);
-  const Beneath to(copy);
+  const HeldDirectory to = HeldDirectory::resolve(copy);
   std::size_t left = most_bytes;
-  for (const std::string& path : files) left -= from.copy(path, to, left);
+  for (const std::string& path : files) left -= copy_beneath(workspace, path, to, left);
 }
 
 }  // namespace agentvm::devshell

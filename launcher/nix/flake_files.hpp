@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "base/held_directory.hpp"
+
 namespace agentvm::devshell {
 
 /// Most files and bytes that a flake may have; the copy takes as much.
@@ -14,12 +16,12 @@ inline constexpr std::size_t most_files = 100'000;
 inline constexpr std::size_t most_bytes = std::size_t{2} << 30;
 
 /// Whether there is a flake.nix.
-bool has_flake(const std::string& workspace);
+bool has_flake(const HeldDirectory& workspace);
 
 /// Paths relative to the workspace, sorted. In a Git repository (a .git directory) what its index lists, as Nix takes
 /// it; else all files but those of .git, .direnv, node_modules and target. Throws Error when the index cannot be read,
 /// does not list flake.nix, or there are too many.
-std::vector<std::string> flake_files(const std::string& workspace);
+std::vector<std::string> flake_files(const HeldDirectory& workspace);
 
 /// The SHA-256 of the workspace's path and of those of the files below `root` that a devShell is usually made of:
 /// flake.lock,
@@ -27,10 +29,10 @@ std::vector<std::string> flake_files(const std::string& workspace);
 /// and of all of them the first 32 MiB.
 ///
 /// Other files that a flake reads (a .toml of its own) do not change the key: `agentvm build --update` is for that.
-std::string flake_key(const std::string& workspace, const std::string& root, const std::vector<std::string>& files);
+std::string flake_key(const std::string& workspace, const HeldDirectory& root, const std::vector<std::string>& files);
 
 /// Copies them to the directory `copy`, which is made: regular files and links; a file that is gone is left out. Throws
 /// Error naming what cannot be read, or when it would take more than most_bytes.
-void copy_flake(const std::string& workspace, const std::vector<std::string>& files, const std::string& copy);
+void copy_flake(const HeldDirectory& workspace, const std::vector<std::string>& files, const std::string& copy);
 
 }  // namespace agentvm::devshell

@@ -1,6 +1,7 @@
 // git_index.cpp - reads the index, which whoever writes in the workspace may have made.
 #include "launcher/nix/git_index.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 
@@ -136,18 +137,24 @@ void check_extensions(Reader& reader) {
   }
 }
 
-std::optional<std::string> index_of(const std::string& repository) {
+std::optional<std::string> index_of(const HeldDirectory& repository) {
   struct stat info {};
-  const std::string git = repository + "/.git";
-  if (lstat(git.c_str(), &info) < 0) return std::nullopt;
+  if (fstatat(repository.fd(), ".git", &info, AT_SYMLINK_NOFOLLOW) < 0) return std::nullopt;
+  const std::string git = (repository.path() == "/" ? "" : repository.path()) + "/.git";
   if (!S_ISDIR(info.st_mode)) {
     throw Error(git + " is no directory: the index of a Git worktree or submodule lies elsewhere, and is not read",
                 "Use the repository itself, or a clone.");
   }
-  const auto content = Beneath(repository.empty() ? "/" : repository).read(".git/index", max_index + 1);
+  const auto content = read_beneath(repository, ".git/index", max_index + 1);
   if (!content || content->link) return std::string();
   if (content->text.size() > max_index) throw Error(git + "/index is longer than 64 MiB");
   return content->text;
+}
+
+/// What a path is called below a directory that it lies in, with a slash at the end; "" for the directory itself.
+std::string below(const std::string& path, const std::string& directory) {
+  if (path == directory) return {};
+  return path.substr(directory == "/" ? 1 : directory.size() + 1) + "/";
 }
 
 }  // namespace
@@ -178,23 +185,22 @@ std::vector<std::string> parse_git_index(std::string_view bytes) {
   return paths;
 }
 
-TrackedFiles tracked_files(const std::string& workspace) {
-  std::string repository = workspace;
-  std::optional<std::string> index = index_of(repository);
-  while (!index && !repository.empty()) {
-    repository.resize(repository.rfind('/'));
-    index = index_of(repository);
-  }
+TrackedFiles tracked_files(const HeldDirectory& workspace) {
+  std::optional<HeldDirectory> repository = workspace;
+  std::optional<std::string> index = index_of(*repository);
+  // Upwards from the descriptor: what the directories above are called by now does not matter.
+  while (!index && (repository = repository->parent())) index = index_of(*repository);
   if (!index) return {};
   TrackedFiles tracked{.repository = true, .paths = {}};
-  if (index->empty()) return tracked;
-  const std::string below = workspace == repository ? "" : workspace.substr(repository.size() + 1) + "/";
+  // Renamed meanwhile, so that nobody can say what it is called in the repository: nothing of it is tracked.
+  if (index->empty() || !lies_within(workspace.path(), repository->path())) return tracked;
+  const std::string prefix = below(workspace.path(), repository->path());
   try {
     for (std::string& path : parse_git_index(*index)) {
-      if (path.starts_with(below)) tracked.paths.push_back(path.substr(below.size()));
+      if (path.starts_with(prefix)) tracked.paths.push_back(path.substr(prefix.size()));
     }
   } catch (const Error& error) {
-    throw error.wrap(workspace);
+    throw error.wrap(workspace.path());
   }
   return tracked;
 }

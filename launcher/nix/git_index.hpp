@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/held_directory.hpp"
+
 namespace agentvm::devshell {
 
 /// Most bytes of an index, entries in it, bytes of all their paths, bytes of one and directories above one file.
@@ -26,6 +28,6 @@ struct TrackedFiles {
 };
 /// What the workspace's repository tracks below it. Throws Error naming the workspace, also for a Git worktree or
 /// submodule, whose index lies elsewhere.
-TrackedFiles tracked_files(const std::string& workspace);
+TrackedFiles tracked_files(const HeldDirectory& workspace);
 
 }  // namespace agentvm::devshell

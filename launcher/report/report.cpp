@@ -28,7 +28,8 @@ nlohmann::json to_json(const Report& report) {
           {"files_truncated", report.files_truncated},
           {"commands", report.commands},
           {"mcp_calls", array(report.mcp_calls_json)},
-          {"model_requests", array(report.model_requests_json)}};
+          {"model_requests", array(report.model_requests_json)},
+          {"dropped_events", report.dropped_events}};
 }
 
 Report report_from_json(const nlohmann::json& json) {
@@ -53,6 +54,9 @@ Report report_from_json(const nlohmann::json& json) {
     report.commands = json.at("commands").get<std::vector<std::string>>();
     report.mcp_calls_json = json.at("mcp_calls").dump();
     report.model_requests_json = json.at("model_requests").dump();
+    if (json.contains("dropped_events")) {
+      report.dropped_events = json["dropped_events"].get<std::map<std::string, std::uint64_t>>();
+    }
     return report;
   } catch (const nlohmann::json::exception& error) {
     throw Error(std::string("the report cannot be read: ") + error.what());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
@@ -26,6 +27,8 @@ struct Report {
   std::vector<std::string> commands;       ///< shell commands the model asked for, at most 1000
   std::string mcp_calls_json = "[]";       ///< the mcp-call events, a JSON array
   std::string model_requests_json = "[]";  ///< the model-request events, a JSON array
+  /// By kind of event: how many came beyond what is kept, and are in neither list.
+  std::map<std::string, std::uint64_t> dropped_events;
 };
 
 nlohmann::json to_json(const Report& report);

@@ -4,13 +4,17 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/held_directory.hpp"
+#include "base/startable.hpp"
 #include "base/unique_fd.hpp"
+#include "launcher/host/own_program.hpp"
 #include "launcher/host/path_facts.hpp"
 
 namespace agentvm::commands {
@@ -26,7 +30,13 @@ std::string nix_system() {
 
 std::string agentvm_flake() {
   const char* given = std::getenv("AGENTVM_FLAKE");
-  return given != nullptr && given[0] != '\0' ? given : AGENTVM_FLAKE;
+  if (given != nullptr && given[0] != '\0') return given;
+  // An installation has the guest's side with it, and may outlive the checkout that it was built in.
+  const std::string program = host::own_executable();
+  const std::string prefix = program.substr(0, program.rfind("/bin/"));
+  const std::string installed = prefix + "/share/agentvm/flake";
+  if (access((installed + "/flake.nix").c_str(), R_OK) == 0) return "path:" + installed;
+  return AGENTVM_FLAKE;
 }
 
 /// Regular files only, opened without waiting for a FIFO's writer.
@@ -35,18 +45,15 @@ std::string read_module(const std::string& path) {
     return Error("guest.modules: " + path + " cannot be copied into the definition: " + why,
                  "A module is one file with the text of a NixOS module.", ExitCode::usage);
   };
-  const UniqueFd fd(open(host::expand_home(path).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  const std::string whole = host::expand_home(path);
+  if (const auto place = place_of_others(whole)) throw refuse("a guest may write in " + *place);
+  const UniqueFd fd(open(whole.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd) throw refuse(system_error(errno, "opening it").what());
   struct stat info {};
   if (fstat(fd.get(), &info) < 0) throw refuse(system_error(errno, "looking at it").what());
   if (!S_ISREG(info.st_mode)) throw refuse("it is no regular file");
   if (info.st_size > static_cast<off_t>(max_module_bytes)) throw refuse("it is larger than 1 MiB");
   return read_file("/proc/self/fd/" + std::to_string(fd.get()), max_module_bytes);
-}
-
-bool is_there(const std::string& path) {
-  struct stat info {};
-  return lstat(path.c_str(), &info) == 0;
 }
 
 }  // namespace
@@ -58,23 +65,23 @@ vmspec::Definition make_definition(const vmspec::Profile& profile) {
 }
 
 void write_files(const std::string& directory, const std::vector<vmspec::DefinitionFile>& files, bool force) {
+  make_directories(directory, 0755);
+  const HeldDirectory held = HeldDirectory::resolve(directory);
   for (const vmspec::DefinitionFile& file : files) {
-    const std::string path = directory + "/" + file.name;
-    if (force || !is_there(path)) continue;
-    // What is there is compared, never followed out of the directory.
-    const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
     struct stat info {};
+    // What is there is compared, never followed out of the directory.
+    const UniqueFd fd = held.open(file.name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+    if (force || (!fd && (errno == ENOENT || errno == ENOTDIR) && !held.link_target(file.name))) continue;
     const bool same = fd && fstat(fd.get(), &info) == 0 && S_ISREG(info.st_mode) &&
                       info.st_size == static_cast<off_t>(file.content.size()) &&
                       read_file("/proc/self/fd/" + std::to_string(fd.get())) == file.content;
     if (!same) {
-      throw Error(path + " is there already, and is another text", "Write over it with --force.", ExitCode::usage);
+      throw Error(directory + "/" + file.name + " is there already, and is another text", "Write over it with --force.",
+                  ExitCode::usage);
     }
   }
   for (const vmspec::DefinitionFile& file : files) {
-    const std::string path = directory + "/" + file.name;
-    make_directories(path.substr(0, path.rfind('/')), 0755);
-    write_file_atomic(path, file.content, 0644);
+    held.make_parent_of(file.name, 0755).write_file(file.name.substr(file.name.rfind('/') + 1), file.content, 0644);
   }
 }
 

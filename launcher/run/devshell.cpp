@@ -9,7 +9,8 @@
 
 namespace agentvm::commands {
 
-void look_for_devshell(const std::string& workspace, const state::Roots& roots, vmspec::HostFacts& facts, bool again) {
+void look_for_devshell(const HeldDirectory& workspace, const state::Roots& roots, vmspec::HostFacts& facts,
+                       bool again) {
   if (!devshell::has_flake(workspace)) {
     facts.devshell_refusal = {"the workspace has no flake.nix to take a devShell from",
                               "use guest.devshell = false, or begin one with `nix flake init`"};
@@ -34,9 +35,10 @@ void look_for_devshell(const std::string& workspace, const state::Roots& roots, 
   }
 }
 
-vmspec::DevShell build_devshell(const std::string& workspace, const vmspec::HostFacts& facts, const state::Roots& roots,
-                                const std::function<void(std::string_view line)>& progress, bool again) {
-  progress("building the devShell of " + workspace);
+vmspec::DevShell build_devshell(const HeldDirectory& workspace, const vmspec::HostFacts& facts,
+                                const state::Roots& roots, const std::function<void(std::string_view line)>& progress,
+                                bool again) {
+  progress("building the devShell of " + workspace.path());
   return devshell::build_devshell(workspace, roots.cache,
                                   {.bubblewrap = facts.programs.at("bwrap"), .again = again, .progress = progress});
 }

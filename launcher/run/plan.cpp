@@ -1,10 +1,13 @@
 // plan.cpp - gathers what a run needs to know, and plans it.
 #include "launcher/run/plan.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 
 #include "base/error.hpp"
@@ -12,6 +15,7 @@
 #include "launcher/host/facts.hpp"
 #include "launcher/host/path_facts.hpp"
 #include "launcher/host/profile_store.hpp"
+#include "launcher/host/programs.hpp"
 #include "launcher/run/devshell.hpp"
 #include "launcher/run/guest.hpp"
 #include "launcher/run/workspace_check.hpp"
@@ -53,25 +57,36 @@ std::optional<std::string> prompt_of(const RunOptions& options) {
   return std::nullopt;
 }
 
-/// Absolute, and in a directory that can be written: better said now than when the work is done.
-std::string report_path(const std::string& path) {
+/// In a directory that can be written: better said now than when the work is done. Returns the absolute path.
+std::string report_path(const std::string& path, HeldDirectory& held) {
   if (path.empty()) return {};
   const auto slash = path.rfind('/');
   const std::string directory = slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
-  const std::string real = host::real_path(directory);
-  if (real.empty() || access(real.c_str(), W_OK | X_OK) < 0) {
-    throw Error("the report cannot be written to " + path + ": " +
-                    (real.empty() ? "there is no directory " : "you cannot write to ") + directory,
-                {}, ExitCode::usage);
+  const auto refused = [&](const std::string& why, const std::string& hint = {}) {
+    return Error("the report cannot be written to " + path + ": " + why, hint, ExitCode::usage);
+  };
+  int error = 0;
+  try {
+    held = HeldDirectory::resolve(directory, &error);
+  } catch (const Error& reason) {
+    if (error == ENOENT || error == ENOTDIR) throw refused("there is no directory " + directory);
+    throw refused(reason.what(), reason.hint());
   }
-  return real + "/" + (slash == std::string::npos ? path : path.substr(slash + 1));
+  if (access(held.through().c_str(), W_OK | X_OK) < 0) throw refused("you cannot write to " + directory);
+  const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+  struct stat info {};
+  if (name.empty() || name == "." || name == ".." ||
+      (fstatat(held.fd(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(info.st_mode))) {
+    throw refused("that is a directory");
+  }
+  return (held.path() == "/" ? "" : held.path()) + "/" + name;
 }
 
-vmspec::Profile resolve(const std::string& name, const std::string& workspace, const std::vector<Override>& overrides,
+vmspec::Profile resolve(const std::string& name, const HeldDirectory& workspace, const std::vector<Override>& overrides,
                         std::string& workspace_file, std::vector<vmspec::Problem>& problems) {
   const host::ProfileStore store = host::ProfileStore::of_user();
   std::optional<vmspec::SourceText> overlay;
-  if (!workspace.empty()) overlay = host::workspace_profile(workspace);
+  if (workspace) overlay = host::workspace_profile(workspace);
   if (overlay) workspace_file = overlay->file;
   vmspec::Profile profile = vmspec::resolve_profile(name, overlay, store.sources(), problems);
   for (const Override& entry : overrides) {
@@ -98,7 +113,7 @@ void check_trust(const vmspec::Profile& profile, const std::string& file, bool t
 
 }  // namespace
 
-vmspec::Profile load_profile(const std::string& name, const std::string& workspace,
+vmspec::Profile load_profile(const std::string& name, const HeldDirectory& workspace,
                              const std::vector<Override>& overrides) {
   std::vector<vmspec::Problem> problems;
   std::string ignored;
@@ -107,7 +122,7 @@ vmspec::Profile load_profile(const std::string& name, const std::string& workspa
   return profile;
 }
 
-vmspec::Profile load_checked_profile(const std::string& name, const std::string& workspace,
+vmspec::Profile load_checked_profile(const std::string& name, const HeldDirectory& workspace,
                                      const std::vector<Override>& overrides, bool trust_workspace) {
   std::vector<vmspec::Problem> problems;
   std::string workspace_file;
@@ -120,9 +135,11 @@ vmspec::Profile load_checked_profile(const std::string& name, const std::string&
 RunPlan::RunPlan(const RunOptions& options, const Context& context)
     : roots_(context.roots),
       workspace_(check_workspace(options.workspace, context.roots)),
-      report_file_(report_path(options.report_file)),
+      workspace_as_given_(options.workspace),
+      report_file_(report_path(options.report_file, report_directory_)),
       started_unix_ms_(now_unix_ms()) {
-  request_.workspace = workspace_;
+  host::keep_to_startable(roots_, workspace_.path());
+  request_.workspace = workspace_.path();
   request_.prompt = prompt_of(options);
   if (options.command) request_.command = options.arguments;
   request_.detached = options.detach;
@@ -139,7 +156,7 @@ RunPlan::RunPlan(const RunOptions& options, const Context& context)
   log_debug("the profile is read");
   GuestChoice guest = choose_guest(profile_, roots_);
   const vmspec::GuestKind kind = guest.nix ? vmspec::GuestKind::nix : vmspec::GuestKind::host;
-  facts_ = host::gather_facts(vmspec::needed_facts(profile_, request_, kind), roots_, workspace_);
+  facts_ = host::gather_facts(vmspec::needed_facts(profile_, request_, kind), roots_, workspace_, exposed_);
   facts_.nix_guest = std::move(guest.nix);
   facts_.nix_passed_over = guest.passed_over;
   if (profile_.guest.devshell) look_for_devshell(workspace_, roots_, facts_);
@@ -155,8 +172,33 @@ vmspec::VmSpec RunPlan::for_name(const std::string& name) const {
   vmspec::VmSpec spec = vmspec::make_vm_spec(profile_, facts_, request, problems);
   if (!problems.empty()) throw vmspec::problems_error(problems);
   spec.report_file = report_file_;
+  if (workspace_.behind_link()) {
+    spec.notes.push_back(
+        fmt::format("{} leads through a link: the workspace is {}.", workspace_as_given_, workspace_.path()));
+  }
   spec.started_unix_ms = started_unix_ms_;
   return spec;
+}
+
+RunDirectories RunPlan::directories(const vmspec::VmSpec& spec) const {
+  RunDirectories directories{.shares = {}, .report = report_directory_};
+  for (const vmspec::ShareSpec& share : spec.shares) {
+    const auto exposed = exposed_.find(share.source);
+    if (share.tag == vmspec::workspace_tag) {
+      directories.shares.push_back(workspace_);
+    } else if (exposed != exposed_.end()) {
+      directories.shares.push_back(exposed->second);
+    } else {
+      directories.shares.push_back(HeldDirectory::resolve(share.source));
+      // The system's own trees may be links; what was judged by its path is at that path.
+      const bool judged = share.tag == vmspec::agent_tag;
+      if (judged && directories.shares.back().path() != share.source) {
+        throw Error(share.source + " was exchanged while it was looked at: it leads to " +
+                    directories.shares.back().path());
+      }
+    }
+  }
+  return directories;
 }
 
 void RunPlan::build_missing(const std::function<void(std::string_view line)>& progress) {

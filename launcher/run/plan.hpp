@@ -4,13 +4,22 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "base/held_directory.hpp"
 #include "launcher/cli/context.hpp"
 #include "launcher/cli/options.hpp"
+#include "launcher/host/facts.hpp"
 #include "vmspec/plan/plan.hpp"
 #include "vmspec/profile/profile.hpp"
 
 namespace agentvm::commands {
+
+/// The directories of a plan, as the supervisor gets them (base/wire/supervisor.hpp).
+struct RunDirectories {
+  std::vector<HeldDirectory> shares;  ///< of VmSpec::shares, in its order
+  HeldDirectory report;               ///< of VmSpec::report_file; none without one
+};
 
 /// Looks at everything once; then plans for any name, as often as a name turns out to be taken.
 class RunPlan {
@@ -24,24 +33,29 @@ class RunPlan {
   /// times count from its end. Throws an Error with all that stands against the run, or that says why something could
   /// not be built.
   void build_missing(const std::function<void(std::string_view line)>& progress);
-  const std::string& workspace() const noexcept { return workspace_; }
+  const std::string& workspace() const noexcept { return workspace_.path(); }
+  /// What a plan's paths mean: held since they were checked. Throws Error when one of the plan is not what it was.
+  RunDirectories directories(const vmspec::VmSpec& spec) const;
 
  private:
   state::Roots roots_;
   vmspec::RunRequest request_;
-  std::string workspace_;
+  HeldDirectory workspace_;
+  std::string workspace_as_given_;
+  HeldDirectory report_directory_;  ///< none without a report
   std::string report_file_;
+  host::HeldDirectories exposed_;
   std::int64_t started_unix_ms_;
   vmspec::Profile profile_;
   vmspec::HostFacts facts_;
 };
 
-/// The profile for a workspace ("": none) with the overrides of the command line. Throws all its mistakes at once.
-vmspec::Profile load_profile(const std::string& name, const std::string& workspace,
+/// The profile for a workspace (none: none) with the overrides of the command line. Throws all its mistakes at once.
+vmspec::Profile load_profile(const std::string& name, const HeldDirectory& workspace,
                              const std::vector<Override>& overrides);
 
 /// Likewise, and refuses keys that reach outside the VM and come from the workspace's own file, unless it is trusted.
-vmspec::Profile load_checked_profile(const std::string& name, const std::string& workspace,
+vmspec::Profile load_checked_profile(const std::string& name, const HeldDirectory& workspace,
                                      const std::vector<Override>& overrides, bool trust_workspace);
 
 }  // namespace agentvm::commands

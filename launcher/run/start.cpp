@@ -20,6 +20,7 @@
 #include "launcher/client/vm_lookup.hpp"
 #include "launcher/host/own_program.hpp"
 #include "launcher/image/host_image.hpp"
+#include "launcher/state/guest_places.hpp"
 #include "launcher/state/reservation.hpp"
 #include "launcher/state/vm_name.hpp"
 #include "launcher/terminal/log.hpp"
@@ -65,7 +66,8 @@ std::map<std::string, std::string> supervisor_environment(const vmspec::VmSpec& 
   for (const char* name : passed_variables) pass(name);
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string_view text = *entry;
-    if (text.rfind("AGENTVM_", 0) == 0) pass(std::string(text.substr(0, text.find('='))));
+    if (text.rfind("AGENTVM_", 0) == 0 || text.rfind("AGENTVM=", 0) == 0)
+      pass(std::string(text.substr(0, text.find('='))));
   }
   if (spec.model && spec.model->key.kind == vmspec::KeySource::Kind::env) pass(spec.model->key.name);
   if (spec.model && spec.model->key.kind == vmspec::KeySource::Kind::command) {
@@ -75,49 +77,35 @@ std::map<std::string, std::string> supervisor_environment(const vmspec::VmSpec& 
   return environment;
 }
 
-/// Puts a descriptor where the supervisor looks for it. Whatever this process was started with there goes.
-UniqueFd at_number(int fd, int number) {
-  if (dup3(fd, number, O_CLOEXEC) < 0) throw system_error(errno, "passing a descriptor on");
-  return UniqueFd(number);
-}
-
-/// The same descriptor with a number above the two that are needed. The old one is closed.
-UniqueFd out_of_the_way(UniqueFd fd) {
-  UniqueFd copy(fcntl(fd.get(), F_DUPFD_CLOEXEC, 16));
-  if (!copy) throw system_error(errno, "duplicating a descriptor");
-  return copy;
-}
-
 UniqueFd open_log(const std::string& path) {
   UniqueFd log(open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   if (!log) throw system_error(errno, "opening " + path);
   return log;
 }
 
-StartedVm spawn_supervisor(state::Reservation reservation, vmspec::VmSpec spec) {
+StartedVm spawn_supervisor(state::Reservation reservation, vmspec::VmSpec spec, const RunDirectories& directories) {
   const state::VmPaths& paths = reservation.paths;
   write_file_atomic(paths.spec(), vmspec::to_json(spec).dump(2) + "\n");
-  const UniqueFd log = out_of_the_way(open_log(paths.log("supervisor")));
+  const UniqueFd log = open_log(paths.log("supervisor"));
   auto [ours, theirs] = socket_pair();
-  UniqueFd connection = out_of_the_way(std::move(ours));
-  const UniqueFd owner = out_of_the_way(std::move(theirs));
-  // A duplicate shares the lock (flock(2)), so the VM is never seen without one.
-  const UniqueFd lock = out_of_the_way(UniqueFd(fcntl(reservation.lock.fd(), F_DUPFD_CLOEXEC, 16)));
-  { const FileLock closed_now = std::move(reservation.lock); }
-  const UniqueFd third = at_number(owner.get(), supervisor::owner_fd);
-  const UniqueFd fourth = at_number(lock.get(), supervisor::lock_fd);
+  // In the order of base/wire/supervisor.hpp. The child's duplicate of the lock shares it (flock(2)), so the VM is
+  // never seen without one.
+  std::vector<int> numbered{theirs.get(), reservation.lock.fd()};
+  static_assert(supervisor::owner_fd == 3 && supervisor::lock_fd == 4 && supervisor::first_directory_fd == 5);
+  for (const HeldDirectory& share : directories.shares) numbered.push_back(share.fd());
+  if (directories.report) numbered.push_back(directories.report.fd());
   ChildProcess child = spawn({.program = host::own_program("agentvm-supervisor"),
                               .args = {paths.state_dir},
                               .environment = supervisor_environment(spec),
                               .directory = "/",
                               .stdout_fd = log.get(),
                               .stderr_fd = log.get(),
-                              .inherit = {supervisor::owner_fd, supervisor::lock_fd},
+                              .numbered = std::move(numbered),
                               .new_session = true,
                               .die_with_parent = false});
   UniqueFd pidfd = open_pidfd(child.pid());
   child.release();
-  return {paths, std::move(spec), std::move(connection), std::move(pidfd)};
+  return {paths, std::move(spec), std::move(ours), std::move(pidfd)};
 }
 
 bool exists(const state::Roots& roots, const std::string& name) {
@@ -155,11 +143,11 @@ std::string choose_name(const state::Roots& roots, const std::string& wanted_nam
   return wanted_name;
 }
 
-StartedVm start_vm(const state::Roots& roots, const std::string& wanted_name, const std::string& workspace,
-                   const std::function<vmspec::VmSpec(const std::string&)>& plan) {
+StartedVm start_vm(const state::Roots& roots, const std::string& wanted_name, const RunPlan& plan) {
   for (;;) {
-    const std::string name = choose_name(roots, wanted_name, workspace);
-    vmspec::VmSpec spec = plan(name);
+    const std::string name = choose_name(roots, wanted_name, plan.workspace());
+    vmspec::VmSpec spec = plan.for_name(name);
+    const RunDirectories directories = plan.directories(spec);
     state::check_socket_paths(state::vm_paths(roots, name));
     if (spec.image.kind == vmspec::GuestKind::host) {
       const bool vsock = spec.hypervisor == vmspec::HypervisorKind::cloud_hypervisor;
@@ -175,7 +163,8 @@ StartedVm start_vm(const state::Roots& roots, const std::string& wanted_name, co
     if (!reservation) continue;  // somebody was faster: the next free name, or the message that it is in use
     const state::VmPaths paths = reservation->paths;
     try {
-      return spawn_supervisor(std::move(*reservation), std::move(spec));
+      state::remember_guest_place(roots, plan.workspace());
+      return spawn_supervisor(std::move(*reservation), std::move(spec), directories);
     } catch (...) {
       remove_tree(paths.runtime_dir);
       remove_tree(paths.state_dir);

@@ -1,10 +1,10 @@
 // start.hpp - makes a VM's directories and starts its supervisor.
 #pragma once
 
-#include <functional>
 #include <string>
 
 #include "base/unique_fd.hpp"
+#include "launcher/run/plan.hpp"
 #include "launcher/state/vm_directory.hpp"
 #include "vmspec/plan/vm_spec.hpp"
 
@@ -18,10 +18,9 @@ struct StartedVm {
   UniqueFd supervisor;  ///< pidfd; the process is never killed by us: it takes its VM down when we leave
 };
 
-/// Takes the wanted name, or for "" the first free one after the workspace's; `plan` makes the plan for a name.
-/// Leftovers of dead VMs in the way are swept. Throws Error, leaving nothing.
-StartedVm start_vm(const state::Roots& roots, const std::string& wanted_name, const std::string& workspace,
-                   const std::function<vmspec::VmSpec(const std::string&)>& plan);
+/// Takes the wanted name, or for "" the first free one after the workspace's. The workspace is remembered as a place
+/// that a guest writes in. Leftovers of dead VMs in the way are swept. Throws Error, leaving nothing else.
+StartedVm start_vm(const state::Roots& roots, const std::string& wanted_name, const RunPlan& plan);
 
 /// The name start_vm would take now.
 std::string choose_name(const state::Roots& roots, const std::string& wanted_name, const std::string& workspace);

@@ -40,6 +40,9 @@ struct VmPaths {
   std::string control_socket() const { return runtime_dir + "/ctl.sock"; }
   std::string services_socket() const { return runtime_dir + "/svc.sock"; }
   std::string vsock_socket() const { return runtime_dir + "/vsock"; }  ///< and "_PORT" behind it
+  /// Where a share's server finds what it shares (ShareServerOptions::mount_place). Not in the runtime directory: a VMM
+  /// that was taken over may write there.
+  std::string share_place(std::size_t index) const { return state_dir + "/shares/" + std::to_string(index); }
   std::string share_socket(std::size_t index) const { return runtime_dir + "/fs" + std::to_string(index) + ".sock"; }
 };
 VmPaths vm_paths(const Roots& roots, const std::string& name);

@@ -3,9 +3,9 @@
 
 #include <sys/socket.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 
 #include "base/async/event.hpp"
@@ -16,27 +16,43 @@ namespace agentvm::supervisor {
 namespace asio = boost::asio;
 
 ControlApi::ControlApi(asio::any_io_executor executor, const std::string& path, link::Handler handler)
-    : executor_(std::move(executor)), listener_(listen_unix(path)), handler_(std::move(handler)), changed_(executor_) {}
+    : executor_(std::move(executor)),
+      listener_(listen_unix(path)),
+      handler_(std::move(handler)),
+      accepting_(executor_),
+      serving_(executor_) {}
 
 void ControlApi::adopt(UniqueFd connection, std::function<void()> ended) {
   const auto session = link::Session::create(executor_, std::move(connection), link::Role::server, {}, handler_);
   sessions_.insert(session);
-  asio::co_spawn(executor_, serve(session, std::move(ended)), asio::detached);
+  serving_.spawn(serve(session, std::move(ended)));
 }
 
 asio::awaitable<void> ControlApi::serve(link::SessionPtr session, std::function<void()> ended) {
-  co_await session->run();
+  auto run = session->run();
+  co_await std::move(run);
+  // A caller that is gone needs no answer any more.
+  auto joined = session->join();
+  co_await std::move(joined);
   sessions_.erase(session);
   if (ended) ended();
-  changed_.notify();
 }
 
-asio::awaitable<void> ControlApi::run() {
+void ControlApi::run() {
+  accepting_.spawn(accept());
+}
+
+asio::awaitable<void> ControlApi::accept() {
   asio::posix::stream_descriptor watch(executor_, listener_.get());
-  while (!closing_) {
+  // The descriptor stays ours, however this ends.
+  struct Release {
+    asio::posix::stream_descriptor& watch;
+    ~Release() { watch.release(); }
+  } const release{watch};
+  for (;;) {
     const auto [error] =
         co_await watch.async_wait(asio::posix::stream_descriptor::wait_read, asio::as_tuple(asio::use_awaitable));
-    if (error || closing_) break;
+    if (error) break;
     UniqueFd connection(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (connection) {
       adopt(std::move(connection));
@@ -45,17 +61,15 @@ asio::awaitable<void> ControlApi::run() {
       co_await sleep_for(std::chrono::milliseconds(100));
     }
   }
-  watch.release();
 }
 
-void ControlApi::close() noexcept {
-  closing_ = true;
+asio::awaitable<void> ControlApi::finish() {
+  auto accepted = accepting_.join();
+  co_await std::move(accepted);
   const auto sessions = sessions_;
-  for (const auto& session : sessions) session->close();
-}
-
-asio::awaitable<void> ControlApi::drained() {
-  while (!sessions_.empty()) co_await changed_.wait();
+  for (const auto& session : sessions) session->wind_down();
+  auto served = serving_.finished();
+  co_await std::move(served);
 }
 
 }  // namespace agentvm::supervisor

@@ -1,49 +1,34 @@
-// event_log.cpp - events as JSON lines.
+// event_log.cpp - events in memory and in their journal.
 #include "launcher/supervisor/event_log.hpp"
 
-#include <fcntl.h>
-#include <fmt/chrono.h>
-#include <fmt/format.h>
-
-#include <cerrno>
-#include <chrono>
 #include <nlohmann/json.hpp>
-
-#include "base/error.hpp"
-#include "base/file.hpp"
+#include <utility>
 
 namespace agentvm::supervisor {
 
-std::string timestamp_now() {
-  const auto now = std::chrono::system_clock::now();
-  const auto milliseconds =
-      std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03d}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(now)),
-                     milliseconds);
-}
-
 EventLog::EventLog(boost::asio::any_io_executor executor, const std::string& path)
-    : file_(open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)), changed_(std::move(executor)) {
-  if (!file_) throw system_error(errno, "opening " + path);
+    : journal_(path), changed_(std::move(executor)) {}
+
+void EventLog::add(const std::string& name, const nlohmann::json& fields) {
+  if (!closed_) append(name, event_line(name, fields));
 }
 
-void EventLog::add(const std::string& name, nlohmann::json fields) {
-  if (closed_) return;
-  if (lines_.size() >= max_events) {
-    ++dropped_;
-    return;
+bool EventLog::add_of_guest(const std::string& name, const nlohmann::json& fields) {
+  if (closed_) return false;
+  Amount& amount = of_guest_[name];
+  if (amount.lines >= max_of_a_kind || amount.bytes >= max_bytes_of_a_kind) {
+    ++dropped_[name];
+    return false;
   }
-  nlohmann::ordered_json event;
-  event["event"] = name;
-  event["time"] = timestamp_now();
-  for (const auto& [key, value] : fields.items()) event[key] = value;
-  // What the guest said may not be UTF-8; a log line always is.
-  std::string text = event.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
-  try {
-    write_all(file_.get(), text, "writing the event log");
-  } catch (const Error&) {
-    // A full disk must not end the run: the events are still in memory and with their followers.
-  }
+  std::string text = event_line(name, fields);
+  ++amount.lines;
+  amount.bytes += text.size();
+  append(name, std::move(text));
+  return true;
+}
+
+void EventLog::append(const std::string& name, std::string text) {
+  journal_.add(text);
   lines_.push_back({name, std::move(text)});
   changed_.notify();
 }

@@ -3,27 +3,30 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
 #include "base/async/event.hpp"
 #include "base/link/link.hpp"
-#include "base/unique_fd.hpp"
+#include "launcher/supervisor/journal.hpp"
 
 namespace agentvm::supervisor {
 
-/// The log holds at most max_events lines in memory; past that an event is only counted, so that a guest that causes
-/// events without end costs nothing more.
+/// What the guest can cause without end is bounded by kind; what tells of the run's life always passes.
 class EventLog {
  public:
-  static constexpr std::size_t max_events = 20000;
+  static constexpr std::size_t max_of_a_kind = 10'000;
+  static constexpr std::size_t max_bytes_of_a_kind = std::size_t{8} << 20;
 
-  /// Appends to `path` (made 0600). Throws Error when it cannot be opened.
   EventLog(boost::asio::any_io_executor executor, const std::string& path);
 
-  /// Adds {"event":name,"time":now, ...fields}.
-  void add(const std::string& name, nlohmann::json fields);
+  /// Adds {"event":name,"time":now, ...fields}; after close() nothing is added.
+  void add(const std::string& name, const nlohmann::json& fields);
+  /// Likewise for an event that the guest caused; beyond the limits it is only counted. True: it was added.
+  bool add_of_guest(const std::string& name, const nlohmann::json& fields);
   /// No more events will come: followers end once they have read the last one.
   void close();
 
@@ -32,21 +35,26 @@ class EventLog {
 
   /// The events of that name, as a JSON array text.
   std::string collected(const std::string& name) const;
-  std::uint64_t dropped() const noexcept { return dropped_; }
+  /// How many of each kind were only counted.
+  const std::map<std::string, std::uint64_t>& dropped() const noexcept { return dropped_; }
 
  private:
   struct Line {
     std::string name;
     std::string text;
   };
+  struct Amount {
+    std::size_t lines = 0;
+    std::size_t bytes = 0;
+  };
+  void append(const std::string& name, std::string text);
+
   std::vector<Line> lines_;
-  std::uint64_t dropped_ = 0;
+  std::map<std::string, Amount> of_guest_;
+  std::map<std::string, std::uint64_t> dropped_;
   bool closed_ = false;
-  UniqueFd file_;
+  Journal journal_;
   AsyncEvent changed_;
 };
-
-/// "2026-01-31T12:00:00.123Z".
-std::string timestamp_now();
 
 }  // namespace agentvm::supervisor

@@ -1,5 +1,5 @@
-// main.cpp - agentvm-supervisor STATE_DIR: started by `agentvm run`, with the caller's connection as descriptor 3 and
-// the VM's lock as descriptor 4.
+// main.cpp - agentvm-supervisor STATE_DIR: started by `agentvm run`, with the caller's connection, the
+// VM's lock and the directories of the plan as descriptors 3, 4, 5... (base/wire/supervisor.hpp).
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
@@ -11,9 +11,12 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/held_directory.hpp"
+#include "base/startable.hpp"
 #include "base/unix_socket.hpp"
 #include "base/wire/supervisor.hpp"
 #include "launcher/host/own_program.hpp"
+#include "launcher/state/guest_places.hpp"
 #include "launcher/supervisor/supervisor.hpp"
 
 namespace {
@@ -27,7 +30,7 @@ UniqueFd inherited(int fd) {
   return UniqueFd(fd);
 }
 
-void run(const std::string& state_dir) {
+int run(const std::string& state_dir) {
   const std::string text = read_file(state_dir + "/spec.json");
   supervisor::SupervisorOptions options{
       .spec = vmspec::vm_spec_from_json(nlohmann::json::parse(text)),
@@ -35,15 +38,23 @@ void run(const std::string& state_dir) {
       .paths = {},
       .lock = FileLock::adopt(inherited(supervisor::lock_fd)),
       .owner = inherited(supervisor::owner_fd),
+      .directories = {},
+      .report_directory = {},
       .agentvm = host::own_program("agentvm"),
       .reaper = host::own_program("agentvm-reaper"),
   };
+  int next = supervisor::first_directory_fd;
+  for (std::size_t share = 0; share < options.spec.shares.size(); ++share) {
+    options.directories.push_back(HeldDirectory::adopt(inherited(next++)));
+  }
+  if (!options.spec.report_file.empty()) options.report_directory = HeldDirectory::adopt(inherited(next));
+  never_start_from(state::guest_places(options.roots));
   options.paths = state::vm_paths(options.roots, options.spec.name);
   if (options.paths.state_dir != state_dir) {
     throw Error(
         fmt::format("{} is not where the VM {} belongs ({})", state_dir, options.spec.name, options.paths.state_dir));
   }
-  supervisor::supervise(std::move(options));
+  return supervisor::supervise(std::move(options));
 }
 
 }  // namespace
@@ -58,8 +69,9 @@ int main(int argc, char** argv) {
     return static_cast<int>(agentvm::ExitCode::usage);
   }
   try {
-    run(argv[1]);
-    return 0;
+    const int code = run(argv[1]);
+    spdlog::shutdown();
+    return code;
   } catch (const agentvm::Error& error) {
     spdlog::critical("{}{}{}", error.what(), error.hint().empty() ? "" : " ", error.hint());
     return static_cast<int>(error.code());

@@ -12,7 +12,7 @@ namespace asio = boost::asio;
 
 std::uint64_t OutputChannel::slowest() const noexcept {
   std::uint64_t position = total_;
-  for (const Reader* reader : readers_) position = std::min(position, reader->position);
+  for (const Reader* reader : readers_) position = std::min(position, reader->position_);
   return position;
 }
 
@@ -46,23 +46,23 @@ void OutputChannel::end() {
   changed_.notify();
 }
 
-asio::awaitable<void> OutputChannel::attach(link::StreamPtr stream) {
-  Reader reader{total_ - ring_.size()};
-  readers_.insert(&reader);
-  struct Leave {
-    OutputChannel& channel;
-    Reader& reader;
-    ~Leave() {
-      channel.readers_.erase(&reader);
-      channel.changed_.notify();
-    }
-  } const leave{*this, reader};
+OutputChannel::Reader::Reader(OutputChannel& channel)
+    : channel_(channel), position_(channel.total_ - channel.ring_.size()) {
+  channel.readers_.insert(this);
+}
+
+OutputChannel::Reader::~Reader() {
+  channel_.readers_.erase(this);
+  channel_.changed_.notify();
+}
+
+asio::awaitable<void> OutputChannel::send(Reader& reader, link::StreamPtr stream) {
   for (;;) {
-    if (reader.position < total_) {
-      std::string bytes = ring_.substr(ring_.size() - (total_ - reader.position));
+    if (reader.position_ < total_) {
+      std::string bytes = ring_.substr(ring_.size() - (total_ - reader.position_));
       const std::size_t size = bytes.size();
       co_await stream->write(std::move(bytes));
-      reader.position += size;
+      reader.position_ += size;
       changed_.notify();
       continue;
     }
@@ -73,7 +73,7 @@ asio::awaitable<void> OutputChannel::attach(link::StreamPtr stream) {
 }
 
 asio::awaitable<void> OutputChannel::drained() {
-  while (!ended_ || slowest() < total_) co_await changed_.wait();
+  while (!ended_ || !readers_.empty()) co_await changed_.wait();
 }
 
 }  // namespace agentvm::supervisor

@@ -27,15 +27,25 @@ class OutputChannel {
   boost::asio::awaitable<void> pump(link::StreamPtr source);
   /// There is nothing (more) to come.
   void end();
+  /// A place among the readers, for as long as it lives: what it has not taken waits for it.
+  class Reader {
+   public:
+    explicit Reader(OutputChannel& channel);
+    ~Reader();
+    Reader(const Reader&) = delete;
+    Reader& operator=(const Reader&) = delete;
+
+   private:
+    friend OutputChannel;
+    OutputChannel& channel_;
+    std::uint64_t position_;
+  };
   /// Sends the ring and then what comes, until the end; throws when the reader leaves.
-  boost::asio::awaitable<void> attach(link::StreamPtr reader);
-  /// Completes when the output has ended and every attached reader has been handed all of it.
+  boost::asio::awaitable<void> send(Reader& reader, link::StreamPtr stream);
+  /// Completes when the output has ended and no reader is left.
   boost::asio::awaitable<void> drained();
 
  private:
-  struct Reader {
-    std::uint64_t position;
-  };
   std::uint64_t slowest() const noexcept;
 
   std::string ring_;  // the last bytes; the newest byte has position total_ - 1

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/error.hpp"
-#include "launcher/host/path_facts.hpp"
+#include "base/held_directory.hpp"
 #include "launcher/host/programs.hpp"
 #include "launcher/nix/nix_image.hpp"
 #include "launcher/run/definition_files.hpp"
@@ -20,9 +20,8 @@ namespace agentvm::commands {
 
 namespace {
 
-std::string build_devshell_here(bool again, const Context& context,
+std::string build_devshell_here(const HeldDirectory& workspace, bool again, const Context& context,
                                 const std::function<void(std::string_view line)>& progress) {
-  const std::string workspace = check_workspace(".", context.roots);
   vmspec::HostFacts facts;
   facts.programs = host::find_tools(context.roots.cache);
   look_for_devshell(workspace, context.roots, facts, again);
@@ -36,8 +35,10 @@ std::string build_devshell_here(bool again, const Context& context,
 }  // namespace
 
 int build(const BuildOptions& options, const Context& context) {
+  const HeldDirectory here = HeldDirectory::resolve(".");
+  host::keep_to_startable(context.roots, workspace_here(context.roots));
   const vmspec::Profile profile =
-      load_checked_profile(options.profile, host::real_path("."), options.overrides, options.trust_workspace);
+      load_checked_profile(options.profile, here, options.overrides, options.trust_workspace);
   Progress progress(options.quiet);
   const auto show = [&progress](std::string_view line) { progress.step(std::string(line)); };
   std::vector<std::string> built;
@@ -48,7 +49,8 @@ int build(const BuildOptions& options, const Context& context) {
                                            {.update = options.update, .progress = show})
                         .root);
   }
-  if (devshell) built.push_back(build_devshell_here(options.update, context, show));
+  if (devshell)
+    built.push_back(build_devshell_here(check_workspace(".", context.roots), options.update, context, show));
   progress.clear();
   for (const std::string& root : built) print(root + "\n");
   return 0;

@@ -1,7 +1,7 @@
 // definition.cpp - agentvm definition: a profile as the files of a microvm.nix flake, printed or written.
 #include <nlohmann/json.hpp>
 
-#include "launcher/host/path_facts.hpp"
+#include "base/held_directory.hpp"
 #include "launcher/run/definition_files.hpp"
 #include "launcher/run/plan.hpp"
 #include "launcher/terminal/output.hpp"
@@ -11,7 +11,7 @@ namespace agentvm::commands {
 
 int definition(const DefinitionOptions& options, const Context&) {
   const vmspec::Definition made = make_definition(
-      load_checked_profile(options.profile, host::real_path("."), options.overrides, options.trust_workspace));
+      load_checked_profile(options.profile, HeldDirectory::resolve("."), options.overrides, options.trust_workspace));
   if (!options.output.empty()) write_files(options.output, made.files, options.force);
   if (options.json) {
     nlohmann::json files = nlohmann::json::array();

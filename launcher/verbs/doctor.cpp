@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "launcher/host/programs.hpp"
+#include "launcher/run/workspace_check.hpp"
 #include "launcher/terminal/output.hpp"
 #include "launcher/verbs/doctor_checks.hpp"
 #include "launcher/verbs/verbs.hpp"
@@ -25,6 +27,7 @@ std::string checks_text(const std::vector<Check>& checks) {
 }
 
 int doctor(const DoctorOptions& options, const Context& context) {
+  host::keep_to_startable(context.roots, workspace_here(context.roots));
   const std::vector<Check> checks = run_checks(context.roots);
   const bool healthy =
       std::all_of(checks.begin(), checks.end(), [](const Check& check) { return check.good || !check.required; });

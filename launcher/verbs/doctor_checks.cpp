@@ -83,6 +83,7 @@ class Doctor {
   }
 
   static std::string not_found(const std::string& name) {
+    if (const auto passed_over = host::find_forbidden_tool(name)) return *passed_over;
     const std::string variable = host::tool_variable(name);
     const char* given = std::getenv(variable.c_str());
     if (given != nullptr && given[0] != '\0')
@@ -139,7 +140,9 @@ class Doctor {
       make_directories(directory + "/share");
       workspace::ShareServer server(
           {.share = {.tag = "doctor", .source = directory + "/share", .mount_point = "/mnt"},
+           .directory = HeldDirectory::resolve(directory + "/share"),
            .virtiofsd = virtiofsd,
+           .mount_place = directory + "/place",
            .socket = directory + "/socket",
            .log = directory + "/log",
            .instance = "doctor",
@@ -173,12 +176,19 @@ class Doctor {
          "kernel.apparmor_restrict_unprivileged_userns=0 where that exists)."});
   }
 
+  /// The installation: every program of ours, and the way back from the supervisor, which starts `agentvm gc`.
   void own_programs() {
+    constexpr char whole[] = "Install agentvm as a whole: cmake --install, or ./dev build in a checkout.";
     for (const char* name : {"agentvm-supervisor", "agentvm-reaper", "agentvm-guest"}) {
       const auto path = host::find_own_program(name);
-      add({name, path.has_value(), true, path.value_or("not found"), "every run",
-           "Install agentvm as a whole; ./dev build makes all of it."});
+      add({name, path.has_value(), true, path.value_or("not found"), "every run", whole});
     }
+    const auto supervisor = host::find_own_program("agentvm-supervisor");
+    if (!supervisor) return;
+    const bool set = std::getenv("AGENTVM") != nullptr;
+    const auto back = set ? host::find_own_program("agentvm") : host::find_program_beside(*supervisor, "agentvm");
+    add({"agentvm", back.has_value(), true, back.value_or("not found from " + *supervisor),
+         "cleaning up after a VM whose supervisor was killed", whole});
   }
 
   void codex() {

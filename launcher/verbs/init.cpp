@@ -26,7 +26,7 @@ int init(const InitOptions& options, const Context&) {
                 "`agentvm profile list` has the names.", ExitCode::usage);
   }
   // A name that nobody knows would make a file that no run takes.
-  load_profile(options.profile, "", {});
+  load_profile(options.profile, {}, {});
   std::string text = vmspec::embedded_template("init/agentvm.toml");
   text.replace(text.find(base_line), base_line.size(), "profile = " + vmspec::toml_string(options.profile));
   std::vector<vmspec::DefinitionFile> files = {{"agentvm.toml", std::move(text)}};

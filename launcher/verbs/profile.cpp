@@ -2,7 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
-#include "launcher/host/path_facts.hpp"
+#include "base/held_directory.hpp"
 #include "launcher/host/profile_store.hpp"
 #include "launcher/run/plan.hpp"
 #include "launcher/terminal/log.hpp"
@@ -25,7 +25,7 @@ std::string description_of(const host::ProfileStore& store, const std::string& n
 
 /// A named profile is taken as it is; without a name it is what `agentvm run` takes in this directory.
 vmspec::Profile load(const std::string& name, const std::vector<Override>& overrides) {
-  return load_profile(name, name.empty() ? host::real_path(".") : "", overrides);
+  return load_profile(name, name.empty() ? HeldDirectory::resolve(".") : HeldDirectory(), overrides);
 }
 
 }  // namespace

@@ -31,8 +31,7 @@ int run(const RunOptions& options, const Context& context) {
     Progress progress(options.json);
     plan.build_missing([&progress](std::string_view line) { progress.step(std::string(line)); });
   }
-  StartedVm vm = start_vm(context.roots, options.name, plan.workspace(),
-                          [&](const std::string& name) { return plan.for_name(name); });
+  StartedVm vm = start_vm(context.roots, options.name, plan);
   log_debug("the supervisor is started");
   if (!options.json) print_error(banner(vm.spec));
   return follow_run(std::move(vm), {.detach = options.detach, .json = options.json}, context);

@@ -48,9 +48,9 @@ bool is_listed(const struct stat& info) {
   return S_ISREG(info.st_mode) || S_ISLNK(info.st_mode);
 }
 
-UniqueFd open_root(const std::string& dir) {
-  UniqueFd fd(open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd) throw system_error(errno, "opening the workspace " + dir);
+UniqueFd open_root(const HeldDirectory& dir) {
+  UniqueFd fd = dir.open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (!fd) throw system_error(errno, "opening the workspace " + dir.path());
   return fd;
 }
 
@@ -389,7 +389,7 @@ class Comparer final : public Visitor {
 
 }  // namespace
 
-Snapshot take_snapshot(const std::string& dir, const std::string& keep_dir, const SnapshotLimits& limits) {
+Snapshot take_snapshot(const HeldDirectory& dir, const std::string& keep_dir, const SnapshotLimits& limits) {
   Snapshot snapshot;
   snapshot.keep_dir = keep_dir;
   UniqueFd root = open_root(dir);
@@ -400,7 +400,7 @@ Snapshot take_snapshot(const std::string& dir, const std::string& keep_dir, cons
   return snapshot;
 }
 
-WorkspaceChanges changes_since(const Snapshot& before, const std::string& dir, std::size_t max_files,
+WorkspaceChanges changes_since(const Snapshot& before, const HeldDirectory& dir, std::size_t max_files,
                                const SnapshotLimits& limits) {
   const UniqueFd root = open_root(dir);
   Comparer comparer(before, max_files, limits);

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/held_directory.hpp"
 #include "launcher/report/report.hpp"
 
 namespace agentvm::workspace {
@@ -42,9 +43,9 @@ struct Snapshot {
 
 /// Walks `dir` and keeps its texts below `keep_dir`, which is made (0700). Files that vanish or cannot be read
 /// meanwhile are passed over, as is what no path of 4096 bytes reaches or lies more than 128 directories deep. Paths
-/// hold the bytes the file system has, which need not be UTF-8. Throws Error when `dir` cannot be opened or `keep_dir`
+/// hold the bytes the file system has, which need not be UTF-8. Throws Error when `dir` cannot be read or `keep_dir`
 /// cannot be written. May run on any thread.
-Snapshot take_snapshot(const std::string& dir, const std::string& keep_dir, const SnapshotLimits& limits = {});
+Snapshot take_snapshot(const HeldDirectory& dir, const std::string& keep_dir, const SnapshotLimits& limits = {});
 
 struct WorkspaceChanges {
   std::vector<supervisor::Report::FileChange> files;  ///< sorted by path
@@ -53,8 +54,8 @@ struct WorkspaceChanges {
 
 /// What is different in `dir` now. `max_files` bounds the answer. A file whose text and mode are as before has not
 /// changed, whoever wrote it anew. When there are more files than limits.entries, those known from before are looked at
-/// all the same: only new ones can be missed. Throws Error when `dir` cannot be opened.
-WorkspaceChanges changes_since(const Snapshot& before, const std::string& dir, std::size_t max_files = 10'000,
+/// all the same: only new ones can be missed. Throws Error when `dir` cannot be read.
+WorkspaceChanges changes_since(const Snapshot& before, const HeldDirectory& dir, std::size_t max_files = 10'000,
                                const SnapshotLimits& limits = {});
 
 }  // namespace agentvm::workspace

@@ -30,11 +30,14 @@ constexpr auto glance = 100ms;
 /// A netd that is just ending closes a connection without an answer; then it is asked again.
 constexpr int attempts = 3;
 
-Error no_netd() {
+Error no_netd(const NetdAccess& access) {
+  // It lies outside PATH, and gives its socket to the group that is there when it starts.
   return Error(
       "agentvm-netd is not running, and only root can make a network without it",
-      "Start it (sudo systemctl enable --now agentvm-netd.socket, or sudo agentvm-netd), or run with --egress none: "
-      "the model and the MCP servers need no network.",
+      fmt::format("Join the group {0} (sudo groupadd -rf {0}; sudo usermod -aG {0} $USER; then log in again) and "
+                  "start it: sudo {1}, or sudo systemctl enable --now agentvm-netd.socket where its unit is "
+                  "installed. Or run with --egress none: the model and the MCP servers need no network.",
+                  group_name, access.program.empty() ? "agentvm-netd" : access.program),
       ExitCode::cannot_start);
 }
 
@@ -134,7 +137,7 @@ Asked ask_netd(const NetdAccess& access, const Request& request, const std::stop
       connection = connect_to_netd(access);
       if (!connection) connection = start_netd(access);
     }
-    if (!connection) throw no_netd();
+    if (!connection) throw no_netd(access);
     std::string answer = ask(connection, request, stop);
     if (!answer.empty()) return {std::move(connection), std::move(answer)};
   }
@@ -176,7 +179,7 @@ std::optional<Error> lease_obstacle(const NetdAccess& access) {
   } catch (const Error& error) {
     return error;
   }
-  if (geteuid() != 0) return no_netd();
+  if (geteuid() != 0) return no_netd(access);
   if (access.program.empty()) return Error("agentvm-netd is not installed beside agentvm");
   return std::nullopt;
 }

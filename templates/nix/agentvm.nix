@@ -64,10 +64,6 @@ stdenv.mkDerivation {
 
   postInstall = ''
     install -D ${agentvm-guest}/libexec/agentvm/agentvm-guest $out/libexec/agentvm/agentvm-guest
-    for shell in bash fish zsh; do $out/bin/agentvm completion $shell > agentvm.$shell; done
-    install -Dm644 agentvm.bash $out/share/bash-completion/completions/agentvm
-    install -Dm644 agentvm.fish $out/share/fish/vendor_completions.d/agentvm.fish
-    install -Dm644 agentvm.zsh $out/share/zsh/site-functions/_agentvm
     # Behind the caller's own PATH: another virtiofsd or QEMU there wins.
     wrapProgram $out/bin/agentvm --suffix PATH : ${
       lib.makeBinPath [

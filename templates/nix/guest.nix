@@ -6,10 +6,11 @@
   config,
   lib,
   pkgs,
-  utils,
   ...
 }:
 let
+  # The oldest NixOS this is for; what is older fails deep inside microvm.nix or here, with words about neither.
+  oldest = "26.05";
   cfg = config.agentvm;
   home = "/home/${cfg.user}";
   # Without a reference to the system where the store is a disk that holds it already (as microvm.nix does).
@@ -20,7 +21,13 @@ let
       "${config.system.build.toplevel}";
   inherit (config.microvm) kernel;
   isX86 = pkgs.stdenv.hostPlatform.system == "x86_64-linux";
+  # The kernel's own word since NixOS 26.11, the platform's before (nixpkgs, doc/release-notes/rl-2611.section.md).
+  kernelTarget = kernel.target or pkgs.stdenv.hostPlatform.linux-kernel.target;
+  onlyAlone.unitConfig.ConditionKernelCommandLine = "!agentvm.transport";
 in
+if lib.versionOlder lib.trivial.release oldest then
+  throw "agentvm's guest needs NixOS ${oldest} or newer, and this nixpkgs is of ${lib.trivial.release}: set guest.nixpkgs to a newer one, such as github:NixOS/nixpkgs/nixos-unstable"
+else
 {
   options.agentvm = {
     package = lib.mkOption {
@@ -84,14 +91,32 @@ in
       isNormalUser = true;
       uid = 1000;
       group = cfg.user;
-      extraGroups = [ "wheel" ];
+      extraGroups = [
+        "wheel"
+        "systemd-journal"
+      ];
       inherit home;
       homeMode = "755";
     };
     users.groups.${cfg.user}.gid = 1000;
     # The machine is the agent's: nobody else logs in, and nobody has a password.
     users.allowNoPasswordLogin = true;
+    # By name as well: it holds for processes without the group, too.
     security.sudo.wheelNeedsPassword = false;
+    security.sudo.extraRules = [
+      {
+        users = [ cfg.user ];
+        commands = [
+          {
+            command = "ALL";
+            options = [
+              "NOPASSWD"
+              "SETENV"
+            ];
+          }
+        ];
+      }
+    ];
 
     environment.systemPackages =
       lib.optional (cfg.agent.package != null) cfg.agent.package
@@ -136,11 +161,12 @@ in
     systemd.services.agentvm-guest = {
       description = "agentvm's links to the host";
       wantedBy = [ "multi-user.target" ];
-      # It mounts the workspace itself where the machine's own mount has not.
-      after = [ "${utils.escapeSystemdPath cfg.workspace}.mount" ];
       restartIfChanged = false;
       unitConfig = {
         ConditionKernelCommandLine = "agentvm.transport";
+        # Wants and After, not Requires: it mounts the workspace itself where the machine's own mount has not. By path: NixOS
+        # takes no name of a unit with letters beyond ASCII, and systemd makes the name of any path itself.
+        WantsMountsFor = builtins.replaceStrings [ "%" ] [ "%%" ] (builtins.toJSON cfg.workspace);
         # Its end is the end of the VM: the host asked for it, or is gone.
         SuccessAction = "poweroff-force";
         FailureAction = "poweroff-force";
@@ -158,9 +184,15 @@ in
       "virtio_console"
       "vmw_vsock_virtio_transport"
     ];
+    # udev may come to the network card only after agentvm-guest has looked for it.
+    boot.initrd.kernelModules = [ "virtio_net" ];
 
     # A VM that is given its workspace later boots without it.
-    fileSystems.${cfg.workspace}.options = [ "nofail" ];
+    fileSystems.${cfg.workspace}.options = [
+      "nofail"
+      "nosuid"
+      "nodev"
+    ];
 
     # microvm.nix makes it of the host name, which VMs of one closure share. agentvm passes systemd.machine_id=; otherwise
     # systemd makes a random one.
@@ -176,11 +208,24 @@ in
       "mitigations=off"
       "random.trust_cpu=on"
       "cryptomgr.notests"
+      # A first stage that fails ends the VM instead of asking a console that nobody reads.
+      "boot.panic_on_fail"
+      # Names the units that a slow boot waits for, which `quiet` hides.
+      "systemd.show_status=auto"
     ];
     boot.initrd.verbose = false;
     boot.enableContainers = lib.mkDefault false;
     console.enable = lib.mkDefault false;
+    # Nobody sits at a virtual terminal. NixOS's getty.target wants it by its other name (services/ttys/getty.nix, 2026-07).
     systemd.services."getty@tty1".enable = false;
+    systemd.services."autovt@tty1".enable = false;
+    # Nothing is kept, and a journal on a root in memory would take that memory.
+    services.journald.storage = lib.mkDefault "volatile";
+    # Work for a system that is updated in place, and drivers that this machine has no device for.
+    systemd.services.systemd-journal-catalog-update.enable = false;
+    systemd.services.systemd-update-done.enable = false;
+    systemd.services."modprobe@drm".enable = lib.mkDefault config.microvm.graphics.enable;
+    systemd.services."modprobe@efi_pstore".enable = false;
     programs.command-not-found.enable = lib.mkDefault false;
     services.logrotate.enable = lib.mkDefault false;
     # agentvm sets the clock.
@@ -192,9 +237,8 @@ in
 
     # The agent's shell on the console. Under agentvm nobody reads there.
     services.getty.autologinUser = lib.mkDefault cfg.user;
-    systemd.services."serial-getty@hvc0" = {
+    systemd.services."serial-getty@hvc0" = onlyAlone // {
       overrideStrategy = "asDropin";
-      unitConfig.ConditionKernelCommandLine = "!agentvm.transport";
     };
     systemd.network.networks."40-agentvm" = {
       matchConfig = {
@@ -203,6 +247,8 @@ in
       };
       networkConfig.DHCP = "ipv4";
     };
+    # Cards keep the kernel's names: a card renamed while agentvm-guest sets its address would be missed.
+    networking.usePredictableInterfaceNames = lib.mkDefault false;
     # Under agentvm agentvm-guest sets the addresses. networkd takes the first file that matches: without this one NixOS's
     # own 99-ethernet-default-dhcp, which would drop the addresses and ask a network without DHCP for others.
     systemd.network.networks."40-agentvm-sets" = {
@@ -225,7 +271,7 @@ in
       kernel = {
         # cloud-hypervisor takes the ELF file, QEMU what a boot loader takes.
         elf = if isX86 then "${kernel.dev}/vmlinux" else null;
-        image = "${kernel}/${pkgs.stdenv.hostPlatform.linux-kernel.target}";
+        image = "${kernel}/${kernelTarget}";
         version = kernel.modDirVersion;
       };
       initrd = "${config.microvm.initrdPath}";
@@ -248,7 +294,15 @@ in
         shell = "${pkgs.bashInteractive}/bin/bash";
         sudo = "/run/wrappers/bin/sudo";
       };
-      path = "/run/wrappers/bin:/etc/profiles/per-user/${cfg.user}/bin:/run/current-system/sw/bin";
+      # What a login shell has (environment.profiles of NixOS): `nix profile install` is found either way.
+      path = lib.concatMapStringsSep ":" (place: "${place}/bin") [
+        "/run/wrappers"
+        "${home}/.nix-profile"
+        "${home}/.local/state/nix/profile"
+        "/etc/profiles/per-user/${cfg.user}"
+        "/nix/var/nix/profiles/default"
+        "/run/current-system/sw"
+      ];
     };
 
     agentvm.image = pkgs.linkFarm "agentvm-${config.networking.hostName}" [

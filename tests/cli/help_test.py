@@ -71,7 +71,7 @@ class Help(unittest.TestCase):
                 for word in ("run", "destroy", "--profile"):
                     self.assertIn(word.lstrip("-"), script.stdout)
                 if not shutil.which(check[0]):
-                    print(f"{shell} is not here: its script was not parsed")
+                    print(f"\nskipped: the completion script of {shell}: {shell} is not installed")
                     continue
                 path = self.sandbox.write(f"completion.{shell}", script.stdout)
                 parsed = subprocess.run([*check, path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)

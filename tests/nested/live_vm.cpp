@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "base/async/event.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/wire/guest.hpp"
@@ -46,7 +47,7 @@ class LiveVm {
         spec_(std::move(spec)),
         directory_(std::move(directory)),
         ready_(io.get_executor()),
-        links_(io.get_executor(), supervisor::vsock_transport(io.get_executor(), directory_ + "/vsock")) {}
+        links_(io.get_executor(), machine::vsock_transport(io.get_executor(), directory_ + "/vsock")) {}
 
   asio::awaitable<void> live() {
     co_await boot();
@@ -166,7 +167,7 @@ class LiveVm {
   std::string directory_;
   AsyncEvent ready_;
   bool is_ready_ = false;
-  supervisor::GuestLinks links_;
+  machine::GuestLinks links_;
   std::vector<workspace::ShareServer> servers_;
   std::unique_ptr<hypervisor::Hypervisor> vm_;
 };

@@ -1,7 +1,11 @@
 # definition.nix - evaluates a definition as a flake in the made-up world; what is in it, or the first mistake.
-{ directory }:
+# `release`: of the nixpkgs that it is evaluated with.
+{
+  directory,
+  release ? "26.11",
+}:
 let
-  world = import ./world.nix;
+  world = import ./world.nix { inherit release; };
   flake = import (directory + "/flake.nix");
 
   # A flake's inputs are read before anything is evaluated: literal strings in sets (Nix manual, "Flake inputs").

@@ -56,8 +56,8 @@ class NixTestCase(unittest.TestCase):
     def write_profile(self, text):
         return self.write("--profile", self.sandbox.write(f"profiles/{self.count}.toml", text))
 
-    def evaluate(self, directory):
-        return nix.evaluate("definition.nix", self.home, directory=directory)
+    def evaluate(self, directory, **more):
+        return nix.evaluate("definition.nix", self.home, directory=directory, **more)
 
     def evaluated(self, *words):
         directory, run = self.write(*words)
@@ -96,15 +96,62 @@ class Definitions(NixTestCase):
         manifest = machine["manifest"]
         self.assertEqual(manifest["version"], 1)
         self.assertTrue(manifest["kernel"]["elf"].endswith("/vmlinux"))
+        self.assertTrue(manifest["kernel"]["image"].endswith("-linux/bzImage"))
+        self.assertEqual(manifest["path"].split(":")[:2], ["/run/wrappers/bin", "/home/agent/.nix-profile/bin"])
         self.assertTrue(manifest["init"].endswith("/init"))
         self.assertIn(f"init={manifest['init']}", manifest["kernel_params"])
         self.assertEqual(manifest["store"], {"kind": "share", "disk": None, "writable": True})
         service = machine["config"]["systemd"]["services"]["agentvm-guest"]
         self.assertTrue(service["serviceConfig"]["ExecStart"].endswith("/bin/agentvm-guest serve"))
-        self.assertEqual(service["after"], ["workspace.mount"])
+        self.assertEqual(service["unitConfig"]["WantsMountsFor"], '"/workspace"')
         rules = "\n".join(machine["config"]["systemd"]["tmpfiles"]["rules"])
         for path in ("/home/agent/.codex/config.toml", "/home/agent/.codex/AGENTS.md", "/run/agentvm/agentvm-guest"):
             self.assertIn(path, rules)
+
+    def test_the_agent_is_root_when_it_wants(self):
+        config = self.evaluated("--profile", "rust")["config"]
+        rule, = config["security"]["sudo"]["extraRules"]
+        self.assertEqual((rule["users"], rule["commands"][0]["command"]), (["agent"], "ALL"))
+        self.assertIn("NOPASSWD", rule["commands"][0]["options"])
+        self.assertIn("wheel", config["users"]["users"]["agent"]["extraGroups"])
+
+    def test_what_a_machine_without_a_person_needs(self):
+        config = self.evaluated("--profile", "rust")["config"]
+        self.assertIn("virtio_net", config["boot"]["initrd"]["kernelModules"])
+        self.assertFalse(config["networking"]["usePredictableInterfaceNames"])
+        self.assertIn("boot.panic_on_fail", config["boot"]["kernelParams"])
+        self.assertEqual(config["services"]["journald"]["storage"], "volatile")
+        services = config["systemd"]["services"]
+        self.assertEqual([services[name]["enable"] for name in ("getty@tty1", "autovt@tty1")], [False, False])
+        self.assertEqual(config["fileSystems"]["/workspace"]["options"], ["defaults", "nofail", "nosuid", "nodev"])
+
+    def test_any_directory_can_be_the_workspace(self):
+        for mount in ("/wörk", "/a b/c", "/-x/.y", "/100%"):
+            with self.subTest(mount=mount):
+                config = self.evaluated_profile(f"workspace.mount = {toml(mount)}\n")["config"]
+                self.assertEqual(config["refused"], [])
+                wanted = config["systemd"]["services"]["agentvm-guest"]["unitConfig"]["WantsMountsFor"]
+                self.assertEqual(json.loads(wanted.replace("%%", "%")), mount)
+
+    def test_a_profile_called_localhost(self):
+        machine = self.evaluated("--profile", self.sandbox.write("profiles/localhost.toml", "description = \"x\"\n"))
+        self.assertEqual(machine["config"]["refused"], [])
+        self.assertEqual(machine["config"]["networking"]["hostName"], "localhost-vm")
+
+    def test_an_account_of_the_system_is_refused_at_once(self):
+        for user in ("sshd", "postgres", "keys", "messagebus", "nixbld1", "systemd-oom"):
+            with self.subTest(user=user):
+                _, run = self.write_profile(f"guest.user = {toml(user)}\n")
+                self.assertEqual(run.code, 2, run)
+                self.assertIn("guest.user", run.stderr)
+
+    def test_an_old_nixpkgs_is_named_as_such(self):
+        directory, run = self.write("--profile", "rust")
+        self.assertEqual(run.code, 0, run)
+        with self.assertRaises(nix.Refused) as refused:
+            self.evaluate(directory, release='"24.11"')
+        self.assertIn("needs NixOS 26.05 or newer, and this nixpkgs is of 24.11", str(refused.exception))
+        self.evaluate(directory, release='"26.05"')
 
     def test_networkd_leaves_the_card_to_agentvm(self):
         directory, written = self.write("--profile", "rust", "--egress", "nat")
@@ -268,6 +315,10 @@ class Mistakes(NixTestCase):
                 ("vm.nix", "pkgs.cargo", "pkgs.crago", "crago"),
                 ("vm.nix", "agent.environment = {", "agent.environment = { N = 1;", "agentvm.agent.environment.N"),
                 ("vm.nix", "networking.hostName", "networking.hostname", "networking.hostname' does not exist"),
+                ("vm.nix", 'networking.hostName = "rust"', 'networking.hostName = "localhost"', "other than"),
+                ("vm.nix", "networking.hostName", 'systemd.services.x.after = [ "ä.mount" ]; networking.hostName',
+                 "not of type `string matching"),
+                ("vm.nix", 'user = "agent"', 'user = "messagebus"', "defined several times"),
                 ("vm.nix", '"size=8192M"', "8192", "not of type `non-empty string'"),
                 ("flake.nix", "./vm.nix", "./vms.nix", "vms.nix"),
                 ("flake.nix", 'inputs.nixpkgs.follows = "nixpkgs"', 'inputs.nixpkgs.follows = "nixpgks"', "nixpgks"),

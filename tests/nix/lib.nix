@@ -33,6 +33,8 @@ rec {
     separator: f: values:
     builtins.concatStringsSep separator (map f values);
   mapAttrsToList = f: attributes: map (name: f name attributes.${name}) (builtins.attrNames attributes);
+  # As builtins.compareVersions has it.
+  versionOlder = one: other: builtins.compareVersions one other < 0;
   genAttrs =
     names: f:
     builtins.listToAttrs (
@@ -72,5 +74,4 @@ rec {
 
   licenses.mit = "MIT";
   platforms.linux = [ "x86_64-linux" ];
-  trivial.release = "26.05";
 }

@@ -1,7 +1,7 @@
 # options.nix - a table of option names and types (JSON) as option declarations, and as nixpkgs would describe them.
 #
 # A type is a word of types.nix, or a list: ["listOf", TYPE], ["nullOr", TYPE], ["attrsOf", TYPE], ["enum", WORD...],
-# ["strMatching", PATTERN], ["submodule", { NAME = TYPE; }].
+# ["either", TYPE, TYPE], ["strMatching", PATTERN], ["submodule", { NAME = TYPE; }].
 { lib }:
 let
   inherit (builtins)
@@ -31,6 +31,8 @@ let
         types.strMatching inner
       else if kind == "submodule" then
         types.submodule (mapAttrs (_: form: lib.mkOption { type = typeOf form; }) inner)
+      else if kind == "either" then
+        types.either (typeOf inner) (typeOf (elemAt form 2))
       else
         types.${kind} (typeOf inner);
 

@@ -1,6 +1,6 @@
 # outputs.nix - evaluates every output of the repository's own flake.nix in the made-up world.
 let
-  world = import ./world.nix;
+  world = import ./world.nix { };
   inherit (world) agentvm;
   system = "x86_64-linux";
   flake = import ../../flake.nix;

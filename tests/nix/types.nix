@@ -63,6 +63,8 @@ let
     port = plain "16 bit unsigned integer; between 0 and 65535 (both inclusive)" (
       value: isInt value && value >= 0 && value < 65536
     );
+    # nixos/lib/systemd-lib.nix, unitNameType (nixpkgs 7beb50e, 2026-07-14).
+    unitName = strMatching "[a-zA-Z0-9@%:_.\\\\-]+[.](service|socket|device|mount|automount|swap|target|path|timer|scope|slice)";
     # Where nixpkgs has the two above.
     ints = { inherit positive unsigned; };
     path = plain "absolute path" (

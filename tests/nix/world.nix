@@ -1,6 +1,16 @@
 # world.nix - the inputs of a definition, made up: nixpkgs with a few packages, NixOS's and microvm.nix's options, agents.
+#
+# A stand-in says what the real ones say, with the place it was read at: nixpkgs is NixOS/nixpkgs at
+# 7beb50e7ff79da548c79762c9130477208787e96 (2026-07-14), microvm.nix is microvm-nix/microvm.nix at
+# 71beea0076cd46dafcee97a5a2e7d00cbba5bd2f (2026-08-09).
+{
+  # Of nixpkgs, lib.trivial.release.
+  release ? "26.11",
+}:
 let
-  lib = import ./lib.nix;
+  lib = import ./lib.nix // {
+    trivial = { inherit release; };
+  };
   tables = import ./options.nix { inherit lib; };
   read = file: builtins.fromJSON (builtins.readFile file);
   system = "x86_64-linux";
@@ -35,9 +45,9 @@ let
     inherit lib;
     pkgsStatic = pkgs;
     stdenv = {
+      # No `linux-kernel`: removed in 26.11 (nixpkgs, doc/release-notes/rl-2611.section.md, lib/systems/default.nix line 708).
       hostPlatform = {
         inherit system;
-        linux-kernel.target = "bzImage";
       };
       # What a derivation is made of is looked at, as a build would.
       mkDerivation =
@@ -69,15 +79,36 @@ let
       options.microvm.storeDisk = lib.mkOption { type = lib.types.path; };
       options.refused = lib.mkOption { type = lib.types.listOf lib.types.str; };
       config = {
+        # nixpkgs, nixos/modules/config/networking.nix: the host's name is 127.0.0.2's, and localhost nobody else's.
+        networking.hosts."127.0.0.2" = lib.optional (config.networking.hostName != "") config.networking.hostName;
+        assertions = [
+          {
+            assertion =
+              !builtins.any (builtins.elem "localhost") (
+                builtins.attrValues (removeAttrs config.networking.hosts [ "127.0.0.1" "::1" ])
+              );
+            message = "`networking.hosts` maps \"localhost\" to something other than \"127.0.0.1\" or \"::1\"";
+          }
+        ];
+        # nixpkgs, nixos/modules/config/users-groups.nix and misc/ids.nix: accounts that every NixOS makes, a few of them.
+        users.users = lib.genAttrs [ "root" "messagebus" "nobody" ] (name: {
+          uid = { root = 0; messagebus = 4; nobody = 65534; }.${name};
+        });
+        users.groups = lib.genAttrs [ "root" "wheel" "keys" ] (name: {
+          gid = { root = 0; wheel = 1; keys = 96; }.${name};
+        });
         system.build.toplevel = derivation "nixos-system" { };
         microvm = {
           declaredRunner = derivation "microvm-${cfg.hypervisor}-${config.networking.hostName}" { };
           initrdPath = "/nix/store/00000000000000000000000000000000-initrd/initrd";
+          # nixpkgs, pkgs/os-specific/linux/kernel/build.nix, passthru.
           kernel = derivation "linux" {
             dev = derivation "linux-dev" { };
             modDirVersion = "6.18.1";
+            target = "bzImage";
           };
           kernelParams = config.boot.kernelParams ++ [ "init=${config.system.build.toplevel}/init" ];
+          graphics.enable = lib.mkOverride 1500 false;
           machineId = lib.mkOverride 1500 "00000000-0000-0000-0000-000000000000";
           storeDisk = "${derivation "microvm-store-disk.erofs" { }}";
           storeOnDisk = lib.mkOverride 1500 (!builtins.any (share: share.source == "/nix/store") cfg.shares);
@@ -94,7 +125,9 @@ let
           ) cfg.shares
         );
         refused =
-          lib.optional (cfg.hypervisor != "cloud-hypervisor") "another hypervisor"
+          map (failed: failed.message) (builtins.filter (one: !one.assertion) config.assertions)
+          # microvm.nix, lib/runners/cloud-hypervisor.nix and nixos-modules/microvm/asserts.nix.
+          ++ lib.optional (cfg.hypervisor != "cloud-hypervisor") "another hypervisor"
           ++ lib.optional (builtins.any (share: share.proto != "virtiofs") cfg.shares) "a 9p share"
           ++ lib.optional (!unique (map (share: share.tag) cfg.shares)) "two shares of one tag"
           ++ lib.optional (builtins.any (
@@ -119,9 +152,7 @@ let
       modules = tables.modulesOf (read ./nixos_options.json) ++ modules;
       specialArgs = specialArgs // {
         inherit lib pkgs;
-        # Letters and slashes are all that the tests have in paths of units.
-        utils.escapeSystemdPath =
-          path: builtins.replaceStrings [ "/" ] [ "-" ] (builtins.substring 1 (-1) path);
+        utils = import ./utils.nix;
       };
     };
 

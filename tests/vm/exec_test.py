@@ -1,8 +1,10 @@
 # exec_test.py - one VM that stays: exec, shell, attach, ls, inspect, logs, stop, destroy.
 import hashlib
+import json
 import os
 import random
 import threading
+import time
 
 import harness
 from harness import Sandbox, VmTestCase, small
@@ -40,6 +42,19 @@ class Exec(VmTestCase):
     def test_as_root_and_environment(self):
         run = self.sandbox.run("exec", "--user", "root", "--env", "COLOUR=blue", "one", "--", "sh", "-c", "id -u; echo $COLOUR")
         self.assertEqual((run.code, run.stdout), (0, "0\nblue\n"), run)
+
+    def test_the_clock_is_the_hosts(self):
+        """To the time that an exec takes: the guest's clock lies between the host's before and after."""
+        before = time.time()
+        run = self.exec("date", "+%s.%N")
+        after = time.time()
+        self.assertGreater(float(run.stdout), before - 0.05)
+        self.assertLess(float(run.stdout), after + 0.05)
+
+    def test_addresses_are_random_where_that_is_a_defence(self):
+        planned = json.loads(self.sandbox.run(*small("--dry-run", "--json"), self.sandbox.workspace, "--command", "--", "true").stdout)
+        shown = self.exec("cat", "/proc/sys/kernel/randomize_va_space").stdout.strip()
+        self.assertEqual(shown, "0" if planned["accelerator"] == "tcg" else "2")
 
     def test_stdin_half_close(self):
         run = self.exec("sh", "-c", "sort; echo after", input=b"b\na\nc\n")

@@ -98,7 +98,8 @@ def base_environment(directory):
            if name.startswith("AGENTVM_") and not name.startswith("AGENTVM_TEST_") or name.endswith("SAN_OPTIONS")}
     env.update(PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", LANG="C.UTF-8", TERM="xterm-256color",
                HOME=f"{directory}/home", XDG_RUNTIME_DIR=f"{directory}/run", XDG_STATE_HOME=f"{directory}/state",
-               XDG_CONFIG_HOME=f"{directory}/config", XDG_CACHE_HOME=shared_cache())
+               XDG_CONFIG_HOME=f"{directory}/config", XDG_CACHE_HOME=shared_cache(),
+               AGENTVM_MACHINE_CACHE="/nonexistent")  # a test with an empty cache has an empty one
     return env
 
 
@@ -156,6 +157,7 @@ class Sandbox:
                 for entry in [root, *(os.path.join(root, name) for name in directories + files)]:
                     os.lchown(entry, owner, owner)
         self.programs = BIN
+        self.before = ()  # a program that starts agentvm
         self._vms = {}
         self._background = []
 
@@ -194,7 +196,7 @@ class Sandbox:
         return self._vms.setdefault(name, Vm(self, name))
 
     def _argv(self, words):
-        command = [os.path.join(self.programs, "agentvm"), *words]
+        command = [*self.before, os.path.join(self.programs, "agentvm"), *words]
         if self.owner is None:
             return command
         return ["setpriv", f"--reuid={self.owner}", f"--regid={self.owner}", "--clear-groups", "--no-new-privs", *command]

@@ -51,7 +51,7 @@ class NixGuest(VmTestCase):
         self.assert_code(run, 7)
         lines = run.stdout.splitlines()
         self.assertEqual(len(lines), 5, run)
-        self.assertEqual(lines[0].split(" groups")[0], "uid=1000(agent) gid=1000(agent)", run)
+        self.assertEqual(lines[0], "uid=1000(agent) gid=1000(agent) groups=1000(agent),1(wheel),131(docker)", run)
         self.assertEqual(lines[1], "/nix/store/sw/bin/sh /run/wrappers/bin:/nix/store/sw/bin /home/agent /workspace", run)
         self.assertRegex(lines[2], r"\A[0-9a-f]{32}\Z", run)
         self.assertEqual(lines[3], f"systemd.machine_id={lines[2]}", "the host's, which /setup has left alone")

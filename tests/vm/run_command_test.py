@@ -1,10 +1,13 @@
 # run_command_test.py - `agentvm run --command`: streams, exit codes, the guest's limits, what is left on the host.
 import json
 import os
+import shutil
 import stat
+import unittest
 
 import harness
 from harness import VmTestCase, mode_of, small
+from swapper import Swapper
 
 
 class RunCommand(VmTestCase):
@@ -70,6 +73,32 @@ class RunCommand(VmTestCase):
         self.assertNotIn("same.txt", run.stderr)
         self.sandbox.assert_nothing_left()
 
+    @unittest.skipUnless(os.geteuid() == 0, "giving a link away takes root")
+    def test_a_workspace_that_is_exchanged_all_the_time(self):
+        """Its parent's owner exchanges it for a link to a secret directory, from before the check to after the report."""
+        parent, secret = self.sandbox.path("parent"), self.sandbox.path("secret")
+        work, evil = f"{parent}/work", f"{parent}/evil"
+        for directory, mark in ((work, "mine"), (secret, "secret")):
+            os.makedirs(directory, 0o700)
+            with open(f"{directory}/mark", "w", encoding="utf-8") as file:
+                file.write(mark)
+        os.symlink(secret, evil)
+        os.lchown(evil, 4711, 4711)
+        with Swapper(work, evil):
+            for _ in range(200):
+                run = self.command("sh", "-c", "cat mark; echo written > written", workspace=work,
+                                   options=("--report", f"{work}/report.json"))
+                if run.code != 2:
+                    break
+                self.assertIn("belongs to another user", run.stderr, run)
+        self.assert_code(run, 0)
+        self.assertEqual(run.stdout, "mine", run)
+        self.assertEqual(os.listdir(secret), ["mark"])
+        self.assertEqual(sorted(os.listdir(work)), ["mark", "report.json", "written"])
+        with open(f"{work}/report.json", encoding="utf-8") as file:
+            self.assertEqual([change["path"] for change in json.load(file)["files"]], ["written"])
+        self.sandbox.assert_nothing_left()
+
     def test_json_events(self):
         run = self.command("sh", "-c", "echo out; exit 3", options=("--json",))
         self.assert_code(run, 3)
@@ -107,6 +136,15 @@ say pwd "$(pwd)"
 say owner-inside "$(stat -c %u by-agent)"
 sudo -n cp /bin/true suid; sudo -n chown 0:0 suid; sudo -n chmod 4755 suid
 sudo -n cp /bin/true sgid; sudo -n chmod 2755 sgid
+sudo -n sh -c 'cat /bin/true >host-suid'; echo more >>host-suid
+mkdir group; chmod 2775 group; say group "$(stat -c %a group)"
+sudo -n install -d -m 2770 group/more; say more "$(stat -c %a group/more)"
+say groups "$(id -Gn)"
+say fuse "$(stat -c %a /dev/fuse)"
+say mounts "$(grep -q " /workspace " /etc/mtab && echo there)"
+try dpkg dpkg-query -s dpkg
+try alternatives update-alternatives --query awk
+try man man -w true
 try device sudo -n mknod device b 1 1
 try device-char sudo -n mknod device-char c 1 5
 try setcap sudo -n setcap cap_sys_admin+ep by-root
@@ -135,6 +173,10 @@ exit 0
         workspace = self.sandbox.workspace
         os.chown(workspace, 1234, 1234)
         self.sandbox.write("secret", "agentvm-host-secret")
+        # Of root, set-user-id, and writable for everybody: the host's mistake, and not to be turned into the guest's program.
+        owned = os.path.join(workspace, "host-suid")
+        with open(owned, "wb"):
+            os.chmod(owned, 0o4777)
         run = self.sandbox.run(*small("--name", "limits"), workspace, "--command", "--", "sh", "-c", self.SCRIPT)
         self.assert_code(run, 0)
         said = dict(line.split("=", 1) for line in run.stdout.splitlines())
@@ -152,13 +194,27 @@ exit 0
             for name in ("suid", "sgid"):
                 info = os.lstat(os.path.join(workspace, name))
                 self.assertFalse(info.st_uid == 0 and info.st_mode & stat.S_ISUID, name)
-                self.assertFalse(info.st_gid == 0 and info.st_mode & stat.S_ISGID, name)
+                self.assertFalse(info.st_mode & stat.S_ISGID, name)
+            info = os.lstat(owned)
+            self.assertGreater(info.st_size, 0, "the guest has written to it")
+            self.assertFalse(info.st_mode & stat.S_ISUID, oct(info.st_mode))
             for name in ("device", "device-char"):
                 self.assertEqual(said[name], "no", name)
             for entry in os.scandir(workspace):
                 self.assertFalse(stat.S_ISBLK(entry.stat(follow_symlinks=False).st_mode), entry.name)
                 self.assertFalse(stat.S_ISCHR(entry.stat(follow_symlinks=False).st_mode), entry.name)
             self.assertEqual(said["setcap"], "no")
+        with self.subTest("a directory can hand its group on"):
+            self.assertEqual((said["group"], said["more"]), ("2775", "2770"))
+            for name, mode in (("group", 0o2775), ("group/more", 0o2770)):
+                self.assertEqual(stat.S_IMODE(os.stat(os.path.join(workspace, name)).st_mode), mode)
+        with self.subTest("the agent has its account's groups"):
+            self.assertEqual(said["groups"].split(), ["agent", "sudo"])
+        with self.subTest("programs of /usr find what they are made of"):
+            self.assertEqual((said["fuse"], said["mounts"]), ("666", "there"))
+            for name, program in (("dpkg", "dpkg-query"), ("alternatives", "update-alternatives"), ("man", "man")):
+                if shutil.which(program):
+                    self.assertEqual(said[name], "yes", name)
         with self.subTest("the host's programs are read-only"):
             self.assertEqual((said["usr-write"], said["usr-remount"]), ("no", "no"))
             self.assertFalse(os.path.lexists("/usr/agentvm-was-here"))
@@ -172,11 +228,22 @@ exit 0
     def test_read_only_workspace(self):
         self.sandbox.write("read-only/file", "as it was\n")
         self.sandbox.write_profile("fixed", harness.SMALL_PROFILE + '[workspace]\nmode = "read-only"\n')
-        run = self.sandbox.run("run", "--profile", "fixed", self.sandbox.path("read-only"), "--command", "--", "sh", "-c",
-                               "cat file; touch new; sudo -n touch new; sudo -n mount -o remount,rw /workspace; "
-                               "sudo -n sh -c 'echo x > file'; sudo -n rm file; cat file")
+        self.sandbox.write("exposed/file", "as it was\n")
+        exposed = self.sandbox.path("exposed")
+        # A file's size is remembered for a second, so a look within it may end early.
+        running = self.sandbox.start(
+            "run", "--profile", "fixed", "--expose", exposed, self.sandbox.path("read-only"), "--command", "--", "sh", "-c",
+            "cat file; touch new; sudo -n touch new; sudo -n mount -o remount,rw /workspace; "
+            f"sudo -n sh -c 'echo x > file'; sudo -n rm file; cat file {exposed}/file; echo look; "
+            f"for i in $(seq 100); do [ $(cat file {exposed}/file | grep -c since) = 2 ] && break; sleep 0.1; done; "
+            f"cat file {exposed}/file")
+        running.wait_text("look\n")
+        for directory in ("read-only", "exposed"):
+            with open(self.sandbox.path(directory, "file"), "w", encoding="utf-8") as file:
+                file.write("changed since\n")
+        run = running.finish()
         self.assert_code(run, 0)
-        self.assertEqual(run.stdout, "as it was\nas it was\n", run)
+        self.assertEqual(run.stdout, "as it was\n" * 3 + "look\n" + "changed since\n" * 2, run)
         self.assertEqual(os.listdir(self.sandbox.path("read-only")), ["file"])
         self.assertEqual(mode_of(self.sandbox.path("read-only/file")), 0o644)
         self.sandbox.assert_nothing_left()

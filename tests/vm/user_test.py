@@ -57,6 +57,21 @@ class OrdinaryUser(unittest.TestCase):
         self.assertFalse(os.path.lexists(os.path.join(self.sandbox.workspace, "device")))
         self.sandbox.assert_nothing_left()
 
+    def test_more_files_than_the_host_lets_open(self):
+        """A share holds a descriptor for each file that the guest remembers; the guest must forget in time."""
+        os.mkdir(self.sandbox.path("ws", "many"), 0o755)
+        for number in range(3000):
+            with open(self.sandbox.path("ws", "many", str(number)), "wb") as file:
+                file.write(b"x")
+        self.sandbox.before = ("prlimit", "--nofile=2000:2000")
+        try:
+            run = self.sandbox.run(*harness.small(*self.MACHINE), self.sandbox.workspace, "--command", "--", "sh", "-c",
+                                   "cat many/* | wc -c; cat many/* | wc -c; echo after")
+        finally:
+            self.sandbox.before = ()
+            shutil.rmtree(self.sandbox.path("ws", "many"))
+        self.assertEqual((run.code, run.stdout), (0, "3000\n3000\nafter\n"), run)
+
     def test_kill_of_the_supervisor(self):
         running = self.sandbox.start(*harness.small(*self.MACHINE, "--name", "gone", "--json"), self.sandbox.workspace,
                                      "--command", "--", "sleep", "600")

@@ -91,6 +91,8 @@ void add_system(std::vector<GuestFile>& out, const GuestFilesInput& input) {
                      "rpc: files\n"));
   out.push_back(file("/etc/machine-id", input.machine_id + "\n", 0444));
   out.push_back({.path = "/etc/os-release", .target = "../usr/lib/os-release"});
+  out.push_back({.path = "/etc/mtab", .target = "../proc/self/mounts"});
+  out.push_back(file("/etc/fstab", "# nothing is mounted by name: the host's directories are there already\n"));
   out.push_back(file("/etc/shells", "/bin/sh\n/bin/bash\n/usr/bin/bash\n/usr/bin/sh\n"));
   out.push_back(file("/etc/login.defs",
                      "UID_MIN 1000\n"
@@ -157,8 +159,19 @@ std::string render_agents_md(const AgentsMdInput& input) {
       mcp += fmt::format("* **MCP server `{}`**: runs outside this machine and sees none of your files.\n", server);
     }
   }
+  constexpr std::string_view fixed_store =
+      "The system is NixOS: /nix/store and a generated /etc. This machine's\n"
+      "  store is read-only, so `nix` can neither build nor install (\"permission denied\"); put what you unpack into "
+      "your "
+      "home or /tmp.";
+  constexpr std::string_view fixed_kernel =
+      "/usr is the host's, read-only: packages cannot be installed there;\n"
+      "  put what you build or unpack into your home or /tmp. `modprobe` finds no modules: the kernel is not the "
+      "host's.";
   const std::string_view system =
-      input.kind == GuestKind::nix
+      input.kind == GuestKind::nix && !input.store_writable    ? fixed_store
+      : input.kind == GuestKind::host && !input.kernel_modules ? fixed_kernel
+      : input.kind == GuestKind::nix
           ? "The system is NixOS: /nix/store and a generated /etc. There\n"
             "  is no package manager but `nix`; put what you build or unpack into your home or /tmp."
           : "/usr is the host's, read-only: packages cannot be installed there;\n"

@@ -31,6 +31,8 @@ struct AgentsMdInput {
   GuestKind kind = GuestKind::host;      ///< whose system it is
   bool internet = false;                 ///< a network card behind NAT
   bool devshell = false;                 ///< the agent works in the workspace's own
+  bool kernel_modules = true;            ///< a host guest's kernel finds its modules in /usr
+  bool store_writable = true;            ///< a nix guest's /nix/store
 };
 /// templates/AGENTS.md for this guest.
 std::string render_agents_md(const AgentsMdInput& input);

@@ -48,6 +48,9 @@ struct HostFacts {
   std::string agentvm_guest;  ///< absolute path of the static guest program
   /// For names asked after (tools, MCP commands): absolute path on the host, links NOT resolved; absent when missing.
   std::map<std::string, std::string> found;
+  /// For any of those names (and for model.key's command): what was found is not started, because a guest may write
+  /// there. A clause that begins with the path.
+  std::map<std::string, std::string> forbidden;
   /// For exposed paths asked after: what they are. Absent when missing.
   struct PathFacts {
     bool directory = false;

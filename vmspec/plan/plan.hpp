@@ -27,13 +27,15 @@ struct RunRequest {
   bool stdin_attached = false;  ///< the caller passes its stdin on
   bool detached = false;
   bool keep = false;
+  std::int64_t boot_timeout_ms = 0;          ///< 0: what suits the guest and the accelerator
   std::vector<std::string> agent_args = {};  ///< after agent.args
 };
 
 /// What launcher/host must look up for a profile.
 struct NeededFacts {
-  std::vector<std::string> programs;     ///< names or paths for HostFacts::found: guest.tools and MCP commands
-  std::vector<std::string> paths;        ///< as written (absolute or ~/) for HostFacts::paths, keyed as written
+  std::vector<std::string>
+      programs;                    ///< names or paths for HostFacts::found: guest.tools, commands of MCP and of the key
+  std::vector<std::string> paths;  ///< as written (absolute or ~/) for HostFacts::paths, keyed as written
   std::vector<std::string> environment;  ///< variables for HostFacts::environment
   /// agent.package for HostFacts::codex: "auto", "host" or a path, "~/" not yet expanded; "" when no codex is needed.
   std::string agent_package;

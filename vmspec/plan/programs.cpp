@@ -88,12 +88,20 @@ void Planner::programs() {
     const auto found = facts_.programs.find(name);
     return found == facts_.programs.end() ? std::string() : found->second;
   };
+  // One that is there and is not started is not simply missing.
+  const auto add_reason = [this](Problem& problem, const std::string& name) {
+    const auto words = facts_.forbidden.find(name);
+    if (words != facts_.forbidden.end()) problem.message += fmt::format(" ({})", words->second);
+  };
   const std::string vmm = spec_.hypervisor == HypervisorKind::qemu ? "qemu" : "cloud-hypervisor";
   spec_.emulator = find(vmm);
   spec_.virtiofsd = find("virtiofsd");
   spec_.bubblewrap = find("bwrap");
-  if (spec_.emulator.empty()) problems_.push_back(missing(vmm));
-  if (spec_.virtiofsd.empty()) problems_.push_back(missing("virtiofsd"));
+  for (const std::string_view name : {std::string_view(vmm), std::string_view("virtiofsd")}) {
+    if (!find(std::string(name)).empty()) continue;
+    problems_.push_back(missing(name));
+    add_reason(problems_.back(), std::string(name));
+  }
   if (nix() == nullptr && facts_.agentvm_guest.empty()) problems_.push_back(missing("agentvm-guest"));
   const bool brings_agent = nix() != nullptr && nix()->agent;
   if (kind_of(profile_, request_) == AgentKind::codex && facts_.codex.path.empty() && !brings_agent) {
@@ -101,6 +109,7 @@ void Planner::programs() {
     if (profile_.agent.package != "auto" && profile_.agent.package != "host") {
       problem.message += fmt::format(" (agent.package is {})", quote_value(profile_.agent.package));
     }
+    add_reason(problem, "codex");
     problems_.push_back(std::move(problem));
   }
   if (nix() == nullptr && find("sudo").empty())
@@ -151,7 +160,11 @@ void Planner::mcp_servers() {
     const std::string key = fmt::format("mcp.{}.command", name);
     const auto found = facts_.found.find(server.command.front());
     if (found == facts_.found.end()) {
-      const std::string message = fmt::format("{} is not installed on this host", quote_value(server.command.front()));
+      const auto forbidden = facts_.forbidden.find(server.command.front());
+      const std::string message =
+          forbidden != facts_.forbidden.end()
+              ? forbidden->second
+              : fmt::format("{} is not installed on this host", quote_value(server.command.front()));
       // A command of the caller's seldom talks to an MCP server; an agent is told that it has one.
       if (kind_of(profile_, request_) == AgentKind::command) {
         note(fmt::format("MCP server {} is left out: {}.", name, message));

@@ -64,7 +64,7 @@ void Planner::workspace() {
     refuse_run(fmt::format("the workspace {} must not be shown to a guest: {}", quote_value(*path), *refusal),
                "give the directory of one project");
   }
-  add_share({.tag = "workspace",
+  add_share({.tag = workspace_tag,
              .source = *path,
              .mount_point = mount(),
              .read_only = profile_.workspace.mode == WorkspaceMode::read_only,
@@ -131,7 +131,7 @@ void Planner::agent_share() {
              "put it into a directory of its own, or under /usr", ExitCode::cannot_start);
     } else {
       agent_program_ = fmt::format("{}/{}", agent_mount, program.substr(slash + 1));
-      add_share({.tag = "agent", .source = directory, .mount_point = std::string(agent_mount)});
+      add_share({.tag = agent_tag, .source = directory, .mount_point = std::string(agent_mount)});
     }
   }
   // A share inside another one's directory is mounted after it.

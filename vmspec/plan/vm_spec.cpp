@@ -180,6 +180,7 @@ json to_json(const VmSpec& spec) {
           {"detached", spec.detached},
           {"report_file", spec.report_file},
           {"started_unix_ms", spec.started_unix_ms},
+          {"boot_timeout_ms", spec.boot_timeout_ms},
           {"notes", spec.notes}};
 }
 
@@ -216,6 +217,7 @@ VmSpec vm_spec_from_json(const json& document) {
   fields.read("detached", spec.detached);
   fields.read("report_file", spec.report_file);
   fields.read("started_unix_ms", spec.started_unix_ms);
+  fields.read("boot_timeout_ms", spec.boot_timeout_ms);
   fields.read("notes", spec.notes);
   return spec;
 }

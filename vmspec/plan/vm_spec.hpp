@@ -25,6 +25,11 @@ enum class ShareOwner {
   caller,  ///< guest root and the agent both write; every file on the host belongs to owner_uid/owner_gid
 };
 
+/// The tag of the workspace's share: every plan has one.
+inline constexpr char workspace_tag[] = "workspace";
+/// The tag of the directory that the agent's program lies in.
+inline constexpr char agent_tag[] = "agent";
+
 /// A host directory the guest sees.
 struct ShareSpec {
   std::string tag;          ///< virtiofs tag, [a-z0-9-], at most 36 bytes (virtio 1.2, 5.11.4)
@@ -139,11 +144,12 @@ struct VmSpec {
   std::vector<McpSpec> mcp;
   Egress egress = Egress::none;
   std::vector<PublishSpec> publish;
-  bool keep = false;                 ///< the VM stays when the agent has ended
-  bool detached = false;             ///< nobody owns it: it lives on without its caller
-  std::string report_file = {};      ///< absolute; the supervisor writes the report there at the end; "": nowhere
-  std::int64_t started_unix_ms = 0;  ///< when `run` was called: what the report's times count from
-  std::vector<std::string> notes;    ///< sentences for the banner: what was chosen or clamped, and why
+  bool keep = false;                      ///< the VM stays when the agent has ended
+  bool detached = false;                  ///< nobody owns it: it lives on without its caller
+  std::string report_file = {};           ///< absolute; the supervisor writes the report there at the end; "": nowhere
+  std::int64_t started_unix_ms = 0;       ///< when `run` was called: what the report's times count from
+  std::int64_t boot_timeout_ms = 60'000;  ///< from the VMM's start to the guest's "ready"
+  std::vector<std::string> notes;         ///< sentences for the banner: what was chosen or clamped, and why
   bool operator==(const VmSpec&) const = default;
 };
 

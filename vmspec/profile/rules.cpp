@@ -173,10 +173,14 @@ std::string exposed_path(const std::string& value) {
 
 std::string user(const std::string& value) {
   // Also groups, as a user has one of its own: NixOS refuses "wheel" with another gid only after a minute's evaluation.
-  static constexpr std::array<std::string_view, 29> taken = {
-      "root",  "daemon",  "bin",  "sys",    "nobody", "_apt", "nogroup", "sudo",  "adm",        "audio",
-      "cdrom", "dialout", "disk", "floppy", "input",  "kmem", "kvm",     "lp",    "messagebus", "render",
-      "sgx",   "shadow",  "tape", "tty",    "users",  "utmp", "uucp",    "video", "wheel"};
+  // What every NixOS has (users.users and users.groups of nixpkgs, July 2026), and accounts that its commonest services
+  // make.
+  static constexpr std::array<std::string_view, 44> taken = {
+      "root",  "daemon", "bin",        "sys",        "nobody",   "_apt",   "nogroup", "sudo",   "adm",
+      "audio", "cdrom",  "clock",      "dialout",    "disk",     "floppy", "input",   "keys",   "kmem",
+      "kvm",   "lp",     "messagebus", "render",     "sgx",      "shadow", "staff",   "tape",   "tty",
+      "users", "utmp",   "uucp",       "video",      "wheel",    "acme",   "avahi",   "docker", "libvirtd",
+      "mysql", "nginx",  "nscd",       "polkituser", "postgres", "redis",  "rtkit",   "sshd"};
   const bool right = !value.empty() && value.size() <= 31 && (is_lower(value.front()) || value.front() == '_') &&
                      only(value, [](char c) { return is_lower(c) || is_digit(c) || c == '-' || c == '_'; });
   if (!right)

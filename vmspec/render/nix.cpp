@@ -147,6 +147,8 @@ std::string machine_name(const Profile& profile) {
   }
   out.resize(std::min(out.size(), longest_name));
   while (!out.empty() && out.back() == '-') out.pop_back();
+  // A host name of its own: NixOS refuses a second meaning of localhost.
+  if (out == "localhost") return "localhost-vm";
   return out.empty() ? "agent" : out;
 }
 
@@ -173,7 +175,8 @@ Definition render_definition(const Profile& profile, const DefinitionInput& inpu
                                         .mount = profile.workspace.mount,
                                         .read_only = profile.workspace.mode == WorkspaceMode::read_only,
                                         .mcp_servers = served_mcp(profile),
-                                        .kind = GuestKind::nix})});
+                                        .kind = GuestKind::nix,
+                                        .store_writable = profile.store.writable})});
   }
   std::move(modules.begin(), modules.end(), std::back_inserter(definition.files));
   return definition;

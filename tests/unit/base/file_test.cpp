@@ -18,7 +18,7 @@ struct TemporaryDirectory {
 }  // namespace
 
 TEST_SUITE("base/file") {
-  TEST_CASE("a written file reads back, with its mode, and no temporary stays") {
+  TEST_CASE("a written file reads back with its mode and no temporary stays") {
     const TemporaryDirectory directory;
     const std::string path = directory.path + "/f";
     write_file_atomic(path, "one", 0640);
@@ -42,7 +42,7 @@ TEST_SUITE("base/file") {
     CHECK(read_file(directory.path + "/long", 100).size() == 100);
   }
 
-  TEST_CASE("a tree goes, closed directories and links included; what a link points to stays") {
+  TEST_CASE("a tree goes with its closed directories and links while what a link points to stays") {
     const TemporaryDirectory directory;
     const std::string outside = directory.path + "/outside";
     const std::string tree = directory.path + "/tree";

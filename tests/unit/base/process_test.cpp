@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include "base/error.hpp"
+#include "base/held_directory.hpp"
 #include "base/unix_socket.hpp"
+#include "tests/unit/state/scratch.hpp"
 
 using namespace agentvm;
 using namespace std::chrono_literals;
@@ -38,7 +40,7 @@ TEST_SUITE("base/process") {
     }
   }
 
-  TEST_CASE("output is captured, environment and directory are as asked") {
+  TEST_CASE("output is captured and environment and directory are as asked") {
     const Output output = run_captured({.program = "sh",
                                         .args = {"-c", "echo $A-$B; pwd; echo err >&2"},
                                         .environment = {{{"A", "1"}, {"PATH", "/usr/bin:/bin"}}},
@@ -54,6 +56,46 @@ TEST_SUITE("base/process") {
     const Output output = run_captured({.program = "sh", .args = {"-c", "sleep 60 & sleep 60"}}, 200ms);
     CHECK(output.timed_out);
     CHECK(std::chrono::steady_clock::now() - start < 10s);
+  }
+
+  TEST_CASE("descriptors get the numbers 3 - 4 - ... in their order - wherever they stand here") {
+    int fds[2][2];
+    REQUIRE(pipe2(fds[0], O_CLOEXEC) == 0);
+    REQUIRE(pipe2(fds[1], O_CLOEXEC) == 0);
+    const UniqueFd first_read(fds[0][0]);
+    const UniqueFd first(fds[0][1]);
+    const UniqueFd second_read(fds[1][0]);
+    const UniqueFd second(fds[1][1]);
+    // One that is named twice, and two that may each stand where the other is to go.
+    const Output output = run_captured({.program = "sh",
+                                        .args = {"-c", "echo a >&4; echo b >&3; echo c >&5; ls /proc/self/fd | wc -w"},
+                                        .numbered = {first.get(), second.get(), first.get()}},
+                                       5s);
+    CHECK(output.status.code == 0);
+    char text[16];
+    CHECK(std::string(text, static_cast<std::size_t>(read(first_read.get(), text, sizeof text))) == "b\nc\n");
+    CHECK(std::string(text, static_cast<std::size_t>(read(second_read.get(), text, sizeof text))) == "a\n");
+    CHECK(output.out == "7\n");  // 0 to 5, and the directory that ls reads
+    // Ours are where they were.
+    CHECK(fcntl(first.get(), F_GETFD) == FD_CLOEXEC);
+  }
+
+  TEST_CASE("a child sees the directory of a descriptor at a place of its own - whatever its name leads to by now") {
+    const test::Scratch scratch;
+    scratch.write("shared/mark", "mine");
+    const std::string place = scratch.directory("place");
+    const HeldDirectory held = HeldDirectory::resolve(scratch / "shared");
+    REQUIRE(rename((scratch / "shared").c_str(), (scratch / "moved").c_str()) == 0);
+    scratch.write("shared/mark", "theirs");
+    const Output output = run_captured({.program = "sh",
+                                        .args = {"-c", "cat " + place + "/mark; id -u; pwd"},
+                                        .directory = "/",
+                                        .mount_place = place,
+                                        .mounted_fd = held.fd()},
+                                       5s);
+    CHECK(output.out == "mine" + std::to_string(geteuid()) + "\n/\n");
+    CHECK(output.err.empty());
+    CHECK_FALSE(test::exists(place + "/mark"));  // the mount is the child's alone
   }
 
   TEST_CASE("only named descriptors reach the child") {

@@ -22,7 +22,7 @@ TEST_SUITE("base/unix_socket") {
     }
   }
 
-  TEST_CASE("a socket is its user's alone from the first moment, whatever the umask") {
+  TEST_CASE("a socket is its user's alone from the first moment whatever the umask") {
     const std::string path = "/tmp/agentvm-socket-mode-" + std::to_string(getpid());
     const mode_t before = umask(0);
     const UniqueFd fd = listen_unix(path);

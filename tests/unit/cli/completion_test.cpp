@@ -36,7 +36,7 @@ std::string offered(const Scratch& scratch, const std::vector<std::string>& line
 
 }  // namespace
 
-TEST_CASE("bash completes verbs, options, VMs, profiles and choices") {
+TEST_CASE("bash completes verbs and options and VMs and profiles and choices") {
   if (!find_program("bash")) {
     MESSAGE("skipped: no bash");
     return;

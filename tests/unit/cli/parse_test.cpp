@@ -86,7 +86,7 @@ TEST_CASE("run: flags for profile keys become overrides") {
   CHECK(find("--expose") == Override{"--expose", "guest.expose.add", {"/opt/x"}});
 }
 
-TEST_CASE("run: what follows -- is the guest's, whatever it looks like") {
+TEST_CASE("run: what follows -- is the guest's whatever it looks like") {
   const auto prompt = parsed<RunOptions>({"run", "ws", "--", "--help", "-v", "--", "run"});
   CHECK(prompt.arguments == Words{"--help", "-v", "--", "run"});
   const auto command = parsed<RunOptions>({"run", "ws", "--command", "--", "make", "-j2"});
@@ -108,7 +108,7 @@ TEST_CASE("run: prompts exclude each other") {
   CHECK(has(refused({"run", "--env", "novalue"}), "NAME=VALUE"));
 }
 
-TEST_CASE("exec, shell, attach") {
+TEST_CASE("exec and shell and attach") {
   const auto exec = parsed<ExecOptions>(
       {"exec", "-t", "-u", "root", "-w", "/tmp", "-e", "A=b", "-e", "C=d", "vm", "--", "ls", "-la"});
   CHECK(exec.name == "vm");

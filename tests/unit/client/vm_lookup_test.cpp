@@ -48,7 +48,7 @@ TEST_CASE("a name that is not there is met with the nearest") {
   CHECK(has(refusal([&] { commands::require_vm(scratch.roots(), "../../etc"); }), "there is no VM named"));
 }
 
-TEST_CASE("without a name it is the directory's VM, or the only one") {
+TEST_CASE("without a name it is the directory's VM or the only one") {
   const Scratch scratch;
   const state::Roots roots = scratch.roots();
   CHECK(has(refusal([&] { commands::implied_vm(roots); }), "there are no VMs"));
@@ -60,7 +60,7 @@ TEST_CASE("without a name it is the directory's VM, or the only one") {
   CHECK(has(refusal([&] { commands::implied_vm(roots); }), "here, here-2"));
 }
 
-TEST_CASE("a VM is starting, in its phase, kept or dead") {
+TEST_CASE("a VM is starting or in its phase or kept or dead") {
   const Scratch scratch;
   const state::Roots roots = scratch.roots();
   auto reserved = state::reserve(roots, "app");

@@ -29,7 +29,7 @@ TEST_CASE("a wrong value on the command line is named") {
                        Error);
 }
 
-TEST_CASE("a module list is one path a line, below the root") {
+TEST_CASE("a module list is one path a line below the root") {
   const auto paths = parse_module_list("lib/modules/6.1/a.ko\n\n/lib/modules/6.1/b.ko.xz\nlast.ko");
   REQUIRE(paths.size() == 3);
   CHECK(paths[0] == "/lib/modules/6.1/a.ko");
@@ -42,7 +42,7 @@ TEST_CASE("no module list is an empty one") {
   CHECK(open_modules("/nonexistent/modules.list").empty());
 }
 
-TEST_CASE("a module that is not there, or is none, is a sentence and no more") {
+TEST_CASE("a module that is not there or is none is a sentence and no more") {
   const TemporaryDirectory directory;
   const std::string list = directory.path() + "/modules.list";
   write_file_atomic(list, "/nonexistent/a.ko\n" + list + "\n");

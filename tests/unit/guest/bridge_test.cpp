@@ -177,14 +177,14 @@ TEST_CASE("eight megabytes pass a bridge unchanged") {
   CHECK(result.out == "early " + bytes);
 }
 
-TEST_CASE("a bridge ends with its service, whatever its input does") {
+TEST_CASE("a bridge ends with its service whatever its input does") {
   const ServiceDaemon daemon;
   const Bridged result = bridge(daemon, "mcp/bye", "", /*keep_open=*/true);
   CHECK(result.code == 0);
   CHECK(result.out == "bye");
 }
 
-TEST_CASE("services nobody offers, refused ones and a missing daemon are said as such") {
+TEST_CASE("services nobody offers and refused ones and a missing daemon are said as such") {
   const ServiceDaemon daemon;
   UniqueFd asked = connect_unix(daemon.socket());
   write_all(asked.get(), "mcp/other\n");
@@ -214,7 +214,7 @@ TEST_CASE("everybody in the guest may connect") {
   CHECK((info.st_mode & 0777) == 0666);
 }
 
-TEST_CASE("the model's port is one stream a connection, half-close included") {
+TEST_CASE("the model's port is one stream a connection with half-close") {
   ServiceDaemon daemon;
   const std::uint16_t port = free_port();
   daemon.call([&](Services& services) { services.serve_model(port); });
@@ -237,7 +237,7 @@ TEST_CASE("a refused model is an HTTP answer that says why") {
   CHECK(answer.ends_with("\r\n\r\nthe profile does not allow it\n"));
 }
 
-TEST_CASE("connections beyond the limit are closed, and there is room again when others end") {
+TEST_CASE("connections beyond the limit are closed and there is room again when others end") {
   const ServiceDaemon daemon;
   std::vector<UniqueFd> held;
   const auto ask = [&] {

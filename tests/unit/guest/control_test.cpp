@@ -159,7 +159,7 @@ ProcessSpec terminal(std::string script) {
 
 }  // namespace
 
-TEST_CASE("output, errors and exit code come apart") {
+TEST_CASE("output and errors and exit code come apart") {
   ControlLink link;
   const Ended ended = link.run_to_end(shell("echo out; echo err >&2; exit 7"));
   CHECK(ended.out == "out\n");
@@ -168,7 +168,7 @@ TEST_CASE("output, errors and exit code come apart") {
   CHECK(ended.term_signal.empty());
 }
 
-TEST_CASE("exit codes 0, 1, 126, 127 and a kill come through") {
+TEST_CASE("exit codes 0 and 1 and 126 and 127 and a kill come through") {
   ControlLink link;
   CHECK(link.run_to_end(shell("exit 0")).exit_code == "0");
   CHECK(link.run_to_end(shell("exit 1")).exit_code == "1");
@@ -179,7 +179,7 @@ TEST_CASE("exit codes 0, 1, 126, 127 and a kill come through") {
   CHECK(killed.term_signal == "9");
 }
 
-TEST_CASE("a process starts clean: environment, directory, mask, umask, descriptors, session") {
+TEST_CASE("a process starts clean: environment and directory and mask and umask and descriptors and session") {
   ControlLink link;
   ProcessSpec spec = shell("env | sort; pwd; umask; ls /proc/self/fd; cut -d' ' -f5,6 /proc/$$/stat; echo $$");
   spec.cwd = "/usr";
@@ -220,7 +220,7 @@ TEST_CASE("what cannot be started is answered 404 or 403 with a sentence") {
   CHECK(link.running() == 0);
 }
 
-TEST_CASE("stdin ends when its stream does, and not before") {
+TEST_CASE("stdin ends when its stream does and not before") {
   ControlLink link;
   ProcessSpec spec = shell("cat; echo done");
   spec.stdin_null = false;
@@ -236,7 +236,7 @@ TEST_CASE("a process that reads no input ends its stdin stream") {
   CHECK(link.run_to_end(spec, std::string(1'000'000, 'x')).exit_code == "3");
 }
 
-TEST_CASE("20 MB through cat arrive unchanged, with a reader that is slow at first") {
+TEST_CASE("20 MB through cat arrive unchanged with a reader that is slow at first") {
   ControlLink link;
   std::string bytes;
   bytes.resize(20'000'000);
@@ -280,7 +280,7 @@ TEST_CASE("output that comes after the end of the process is still sent") {
   CHECK(link.run_to_end(shell("(for i in 1 2 3 4 5; do sleep 0.05; echo $i; done) &")).out == "1\n2\n3\n4\n5\n");
 }
 
-TEST_CASE("output may be asked for after the process has ended, by one reader") {
+TEST_CASE("output may be asked for after the process has ended by one reader") {
   ControlLink link;
   std::string out;
   std::string second;
@@ -297,7 +297,7 @@ TEST_CASE("output may be asked for after the process has ended, by one reader") 
   CHECK(second.ends_with("is being read"));
 }
 
-TEST_CASE("a terminal has the asked size, is controlling, and hears of a resize") {
+TEST_CASE("a terminal has the asked size and is controlling and hears of a resize") {
   ControlLink link;
   ProcessSpec spec =
       terminal("stty size; tty; trap 'stty size; exit 5' WINCH; echo ready; while :; do sleep 0.01; done");
@@ -342,7 +342,7 @@ TEST_CASE("Ctrl-C on a terminal reaches the foreground program") {
   CHECK(ended.term_signal == "2");
 }
 
-TEST_CASE("a terminal's stdin ends like one, in the middle of a line too") {
+TEST_CASE("a terminal's stdin ends like one even in the middle of a line") {
   ControlLink link;
   const Ended whole = link.run_to_end(terminal("stty -echo; echo ready; cat; echo done"), "line\n");
   CHECK(whole.out.ends_with("line\r\ndone\r\n"));
@@ -416,7 +416,7 @@ TEST_CASE("forty processes at once") {
   CHECK(good == 40);
 }
 
-TEST_CASE("setup, health and shutdown") {
+TEST_CASE("setup and health and shutdown") {
   ControlLink link;
   GuestSetup setup;
   setup.hostname = "rust";

@@ -8,7 +8,7 @@
 
 namespace agentvm::guest {
 
-TEST_CASE("the card is the one with the MAC, whatever its name") {
+TEST_CASE("the card is the one with the MAC whatever its name") {
   const TemporaryDirectory links;
   for (const auto& [name, address] : {std::pair("lo", "00:00:00:00:00:00\n"), std::pair("eth0", "02:00:00:00:00:02\n"),
                                       std::pair("ens3", "02:00:00:00:00:01\n")}) {

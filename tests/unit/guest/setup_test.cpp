@@ -21,7 +21,7 @@ FileEntry entry_of_us(std::string path) {
 
 }  // namespace
 
-TEST_CASE("a file is made with its parents, mode and bytes") {
+TEST_CASE("a file is made with its parents and mode and bytes") {
   const TemporaryDirectory root;
   FileEntry entry = entry_of_us(root.path() + "/home/agent/.codex/config.toml");
   entry.content = std::string("a\0b", 3);
@@ -50,7 +50,7 @@ TEST_CASE("what stands at the path is replaced and never written through") {
   CHECK(read_file(entry.path) == "newer");
 }
 
-TEST_CASE("symlinks and directories are made, directories may be there already") {
+TEST_CASE("symlinks and directories are made and directories may be there already") {
   const TemporaryDirectory root;
   FileEntry link = entry_of_us(root.path() + "/a/link");
   link.target = "../elsewhere";
@@ -102,6 +102,20 @@ TEST_CASE("uptime goes forward") {
   const auto first = uptime_ms();
   CHECK(first > 0);
   CHECK(uptime_ms() >= first);
+}
+
+TEST_CASE("the clock is set forward always and back only by a time that is not an old one") {
+  constexpr std::int64_t host = 1'790'000'000'000;
+  CHECK(clock_is_wrong(host - 1, host, 0));
+  CHECK(clock_is_wrong(host - 1, host, host));
+  CHECK_FALSE(clock_is_wrong(host, host, 0));
+  CHECK_FALSE(clock_is_wrong(host + 15, host, 0));
+  CHECK(clock_is_wrong(host + 400, host, host));
+  CHECK(clock_is_wrong(host + 99'000, host, 0));
+  CHECK(clock_is_wrong(host + 99'000, host, host + 1'000));
+  // The time was taken before the boot, and the machine's own clock says so.
+  CHECK_FALSE(clock_is_wrong(host + 99'000, host, host + 98'000));
+  CHECK(clock_is_wrong(host + 99'000, host, host + 9'000));
 }
 
 }  // namespace agentvm::guest

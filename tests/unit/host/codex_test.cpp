@@ -51,7 +51,7 @@ TEST_CASE("npm's launcher leads to the native program") {
   }
 }
 
-TEST_CASE("a native program, a wrapper, and neither") {
+TEST_CASE("a native program and a wrapper and neither") {
   const Scratch scratch;
   const std::string native = scratch.write("native/codex", elf, 0755);
   CHECK(host::native_codex(native) == native);
@@ -62,7 +62,7 @@ TEST_CASE("a native program, a wrapper, and neither") {
   CHECK(host::native_codex(scratch / "missing") == "");
 }
 
-TEST_CASE("the cache's copy is last, and only for auto") {
+TEST_CASE("the cache's copy is last and only for auto") {
   const Scratch scratch;
   const Variable none("AGENTVM_CODEX", nullptr);
   const Variable path("PATH", "/nonexistent");
@@ -80,16 +80,18 @@ TEST_CASE("an exposed directory's bin directories") {
   scratch.directory("toolchains/stable/bin");
   scratch.directory("toolchains/nightly/bin");
   scratch.directory("toolchains/empty");
-  const auto facts = host::path_facts("~/toolchains");
-  REQUIRE(facts);
-  CHECK(facts->directory);
-  CHECK(facts->real == scratch / "toolchains");
-  CHECK(facts->bin_dirs ==
+  const auto found = host::find_path("~/toolchains");
+  REQUIRE(found);
+  CHECK(found->facts.directory);
+  CHECK(found->facts.real == scratch / "toolchains");
+  CHECK(found->held.path() == scratch / "toolchains");
+  CHECK(found->facts.bin_dirs ==
         std::vector<std::string>{scratch / "toolchains/nightly/bin", scratch / "toolchains/stable/bin"});
-  CHECK(host::path_facts("~/toolchains/stable")->bin_dirs ==
+  CHECK(host::find_path("~/toolchains/stable")->facts.bin_dirs ==
         std::vector<std::string>{scratch / "toolchains/stable/bin"});
-  CHECK(host::path_facts(scratch / "toolchains/stable/bin")->bin_dirs.front() == scratch / "toolchains/stable/bin");
-  CHECK_FALSE(host::path_facts(scratch / "missing"));
+  CHECK(host::find_path(scratch / "toolchains/stable/bin")->facts.bin_dirs.front() ==
+        scratch / "toolchains/stable/bin");
+  CHECK_FALSE(host::find_path(scratch / "missing"));
   CHECK(host::expand_home("~") == scratch.path());
   CHECK(host::expand_home("~other/x") == "~other/x");
 }
@@ -104,7 +106,9 @@ TEST_CASE("facts answer what was asked and nothing else") {
   needed.programs = {"a-tool", "no-such-tool", scratch / "bin/a-tool", "/nonexistent/x"};
   needed.paths = {scratch / "bin", "/nonexistent"};
   needed.environment = {"A_KEY", "NO_SUCH_VARIABLE"};
-  const vmspec::HostFacts facts = host::gather_facts(needed, scratch.roots(), scratch.path());
+  host::HeldDirectories exposed;
+  const vmspec::HostFacts facts =
+      host::gather_facts(needed, scratch.roots(), HeldDirectory::resolve(scratch.path()), exposed);
   CHECK(facts.cpus >= 1);
   CHECK(facts.memory_bytes > (1U << 20));
   CHECK_FALSE(facts.kvm);

@@ -48,7 +48,7 @@ using Files = std::vector<std::string>;
 
 }  // namespace
 
-TEST_CASE("modules come after what they depend on, found without depmod") {
+TEST_CASE("modules come after what they depend on and are found without depmod") {
   const Kernel kernel;
   kernel.module("kernel/virtio_ring.ko", "");
   kernel.module("kernel/virtio.ko", "virtio_ring");
@@ -64,7 +64,7 @@ TEST_CASE("modules come after what they depend on, found without depmod") {
   CHECK(missing_module(kernel.modules).empty());
 }
 
-TEST_CASE("the card's driver is there for guests with a card, and must be") {
+TEST_CASE("the card's driver is there for guests with a card and must be") {
   const Kernel kernel;
   kernel.put("modules.builtin", "kernel/virtio_pci.ko\nkernel/virtio_console.ko\nkernel/virtiofs.ko\n");
   kernel.put("modules.order", "");
@@ -80,7 +80,7 @@ TEST_CASE("the card's driver is there for guests with a card, and must be") {
         Files{"kernel/failover.ko", "kernel/net_failover.ko", "kernel/virtio_net.ko"});
 }
 
-TEST_CASE("modules.dep is followed from its last entry, packed modules included") {
+TEST_CASE("modules.dep is followed from its last entry with packed modules too") {
   const Kernel kernel;
   for (const char* name : {"a/ring.ko.xz", "a/virtio.ko.xz", "a/virtio_pci.ko.xz"}) kernel.put(name, "packed");
   kernel.put("modules.dep",
@@ -109,7 +109,7 @@ TEST_CASE("a guest gets the driver of its own links and not the other one") {
                        doctest::Contains("has no vmw_vsock_virtio_transport"), Error);
 }
 
-TEST_CASE("what is built in is left out, also as a dependency") {
+TEST_CASE("what is built in is left out even as a dependency") {
   const Kernel kernel;
   kernel.put("modules.builtin", "kernel/virtio.ko\nkernel/virtio_pci.ko\nkernel/virtio_console.ko\n");
   kernel.module("kernel/virtiofs.ko", "fuse,virtio");
@@ -151,7 +151,7 @@ TEST_CASE("dependencies are read from the string alone") {
   CHECK(module_dependencies("").empty());
 }
 
-TEST_CASE("a signature is cut off, and nothing else") {
+TEST_CASE("a signature is cut off and nothing else") {
   const std::string magic = "~Module signature appended~\n";
   const std::string description(8, '\2');
   const auto with_length = [&](const std::string& length) {

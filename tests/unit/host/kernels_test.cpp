@@ -43,7 +43,7 @@ constexpr char complete[] = "k/virtio_pci.ko\nk/virtio_console.ko\nk/virtiofs.ko
 
 }  // namespace
 
-TEST_CASE("the cache's newest kernel comes first, by version and not by letters") {
+TEST_CASE("the cache's newest kernel comes first by version and not by letters") {
   const Cache cache;
   cache.add("6.1.0-9", complete);
   cache.add("6.1.0-56", complete);

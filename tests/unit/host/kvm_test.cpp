@@ -11,7 +11,7 @@
 using namespace agentvm;
 using namespace agentvm::host;
 
-TEST_CASE("KVM works or the reason is said, within a second") {
+TEST_CASE("KVM works or the reason is said within a second") {
   unsetenv("AGENTVM_ACCEL");
   const auto start = std::chrono::steady_clock::now();
   const KvmProbe probe = probe_kvm();

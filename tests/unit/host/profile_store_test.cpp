@@ -13,7 +13,7 @@
 using namespace agentvm;
 using test::Scratch;
 
-TEST_CASE("the first directory wins, the built-in ones come last") {
+TEST_CASE("the first directory wins and the built-in ones come last") {
   const Scratch scratch;
   const host::ProfileStore store({scratch / "user", scratch / "system"});
   scratch.write("user/mine.toml", "description = \"u\"\n");
@@ -56,16 +56,17 @@ TEST_CASE("a name with a slash is a file") {
 
 TEST_CASE("a workspace's file is read only when it is a plain one") {
   const Scratch scratch;
-  CHECK_FALSE(host::workspace_profile(scratch.path()));
+  CHECK_FALSE(host::workspace_profile(HeldDirectory::resolve(scratch.path())));
   scratch.write("secret", "top = 1\n");
   REQUIRE(symlink("secret", (scratch / "agentvm.toml").c_str()) == 0);
-  CHECK_THROWS_AS(host::workspace_profile(scratch.path()), Error);
+  CHECK_THROWS_AS(host::workspace_profile(HeldDirectory::resolve(scratch.path())), Error);
   unlink((scratch / "agentvm.toml").c_str());
   REQUIRE(mkfifo((scratch / "agentvm.toml").c_str(), 0600) == 0);
-  CHECK_THROWS_AS(host::workspace_profile(scratch.path()), Error);  // and does not wait for a writer
+  CHECK_THROWS_AS(host::workspace_profile(HeldDirectory::resolve(scratch.path())),
+                  Error);  // and does not wait for a writer
   unlink((scratch / "agentvm.toml").c_str());
   scratch.write("agentvm.toml", std::string(vmspec::max_profile_text + 1, '#'));
-  CHECK_THROWS_AS(host::workspace_profile(scratch.path()), Error);
+  CHECK_THROWS_AS(host::workspace_profile(HeldDirectory::resolve(scratch.path())), Error);
   scratch.write("agentvm.toml", "[machine]\n");
-  CHECK(host::workspace_profile(scratch.path())->file == scratch / "agentvm.toml");
+  CHECK(host::workspace_profile(HeldDirectory::resolve(scratch.path()))->file == scratch / "agentvm.toml");
 }

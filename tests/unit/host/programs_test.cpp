@@ -10,7 +10,7 @@ using namespace agentvm;
 using test::Scratch;
 using test::Variable;
 
-TEST_CASE("the variable, then PATH, then the cache") {
+TEST_CASE("the variable and then PATH and then the cache") {
   const Scratch scratch;
   const std::string cache = scratch / "cache";
   const Variable path("PATH", (scratch / "bin").c_str());

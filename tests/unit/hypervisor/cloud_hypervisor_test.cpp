@@ -87,7 +87,7 @@ std::string failure_of(Work work) {
 
 }  // namespace
 
-TEST_CASE("cloud-hypervisor: a VM is created, booted, changed and powered off, each by one request") {
+TEST_CASE("cloud-hypervisor: a VM is created and booted and changed and powered off by one request each") {
   ScriptedVm one("obeys");
   one.run(one.vm->boot());
   REQUIRE(one.vm->processes().size() == 1);
@@ -178,7 +178,7 @@ TEST_CASE("cloud-hypervisor: failures are one sentence with the step and the VMM
   CHECK(has(failure_of([&] { absent.run(absent.vm->boot()); }), "/none: no such program"));
 }
 
-TEST_CASE("cloud-hypervisor: a VM that was never booted can be asked, killed and destroyed") {
+TEST_CASE("cloud-hypervisor: a VM that was never booted can be asked and killed and destroyed") {
   ScriptedVm one("obeys");
   CHECK(one.vm->processes().empty());
   CHECK(one.run(one.vm->power_off(1s)));
@@ -219,7 +219,7 @@ TEST_CASE("what cloud-hypervisor answers becomes one line") {
   CHECK(api_error_words(500, R"(["\u001b[31mred\u007f", "two\u0000"])") == " [31mred: two");
 }
 
-TEST_CASE("events come in any pieces, and what is none is passed over") {
+TEST_CASE("events come in any pieces and what is none is passed over") {
   const std::string text =
       "{\n  \"timestamp\": {\"secs\": 1, \"nanos\": 2},\n  \"source\": \"vm\",\n  \"event\": \"booted\",\n"
       "  \"properties\": null\n}\n\n"
@@ -239,7 +239,7 @@ TEST_CASE("events come in any pieces, and what is none is passed over") {
   CHECK(flooded.feed("\n\n" + text).empty());
 }
 
-TEST_CASE("an event of any length is taken up to the limit, and none after a longer one, in one piece or in many") {
+TEST_CASE("an event of any length is taken up to the limit and none after a longer one in one piece or in many") {
   const std::string event = R"({"source": "vm", "event": "x"})";
   for (const std::size_t size : {longest_vmm_event - 1, longest_vmm_event, longest_vmm_event + 1}) {
     const std::string text = event + std::string(size - event.size(), ' ') + "\n\n" + event + "\n\n";

@@ -59,7 +59,7 @@ struct Vm {
 
 }  // namespace
 
-TEST_CASE("a libvirt that cannot be reached is said, with what to try") {
+TEST_CASE("a libvirt that cannot be reached is said with what to try") {
   Vm vm("no-such-driver:///x");
   auto hypervisor = make_libvirt_qemu(vm.io.get_executor(), vm.spec, vm.paths);
   try {
@@ -89,7 +89,7 @@ TEST_CASE("a start that fails leaves nothing") {
   CHECK_FALSE(vm.is_there("libvirt"));
 }
 
-TEST_CASE("a VM that was never booted can be asked, killed and destroyed") {
+TEST_CASE("a VM that was never booted can be asked and killed and destroyed") {
   Vm vm("embed");
   auto hypervisor = make_libvirt_qemu(vm.io.get_executor(), vm.spec, vm.paths);
   CHECK(hypervisor->processes().empty());

@@ -88,7 +88,7 @@ TEST_CASE("a VM's process is known by the uuid on its command line") {
   CHECK(find_vmm(uuid).empty());
 }
 
-TEST_CASE("a console is written up to its limit, and its panic is seen") {
+TEST_CASE("a console is written up to its limit and its panic is seen") {
   const Directory directory;
   const std::string log = directory.path + "/console.log";
   asio::io_context io;
@@ -156,7 +156,7 @@ TEST_CASE("the worker hands results and failures over") {
   CHECK_THROWS_WITH_AS(failure.get(), "it broke", Error);
 }
 
-TEST_CASE("an end wakes everyone once, a deadline only its own waiter") {
+TEST_CASE("an end wakes everyone once and a deadline only its own waiter") {
   asio::io_context io;
   const auto ending = std::make_shared<VmEnding>(io.get_executor());
   const auto now = [] { return std::chrono::steady_clock::now(); };

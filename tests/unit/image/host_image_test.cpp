@@ -25,11 +25,12 @@ namespace {
 
 struct Host {
   std::string root = "/tmp/agentvm-image-test-XXXXXX";
-  std::string etc, modules, guest, cache;
+  std::string etc, var, modules, guest, cache;
 
   Host() {
     REQUIRE(mkdtemp(root.data()) != nullptr);
     etc = root + "/etc";
+    var = root + "/var";
     modules = root + "/lib/modules/1";
     guest = root + "/agentvm-guest";
     cache = root + "/cache";
@@ -55,7 +56,7 @@ struct Host {
     REQUIRE(symlink(target.c_str(), path.c_str()) == 0);
   }
   HostImageRequest request() const {
-    return {.modules = modules, .agentvm_guest = guest, .cache_dir = cache, .etc = etc};
+    return {.modules = modules, .agentvm_guest = guest, .cache_dir = cache, .etc = etc, .var = var};
   }
   std::set<std::string> etc_names() const {
     std::set<std::string> names;
@@ -121,7 +122,36 @@ TEST_CASE("a cpio archive is what the kernel reads") {
   CHECK(S_ISLNK(entries.at("d/link").mode));
 }
 
-TEST_CASE("the guest gets the files of the allow-list, no secret and nothing behind a link") {
+TEST_CASE(
+    "programs of /usr find the parts of /etc and /var that they are made of and no settings that hold passwords") {
+  const Host host;
+  for (const char* name :
+       {"maven/m2.conf", "maven/logging/simplelogger.properties", "maven/settings.xml", "manpath.config",
+        "php/8.2/cli/php.ini", "php/8.2/fpm/pool.d/www.conf", "php/8.2/mods-available/pdo.ini", "pip.conf", "wgetrc"}) {
+    host.put(name, "text");
+  }
+  const auto names = host.etc_names();
+  for (const char* name : {"maven/m2.conf", "maven/logging/simplelogger.properties", "manpath.config",
+                           "php/8.2/cli/php.ini", "php/8.2/mods-available/pdo.ini"}) {
+    CHECK_MESSAGE(names.contains(name), name);
+  }
+  for (const char* name : {"maven/settings.xml", "php/8.2/fpm", "pip.conf", "wgetrc"})
+    CHECK_FALSE(names.contains(name));
+
+  make_directories(host.var + "/lib/dpkg/info", 0755);
+  make_directories(host.var + "/lib/dpkg/alternatives", 0755);
+  write_file_atomic(host.var + "/lib/dpkg/status", "Package: bash\n", 0644);
+  write_file_atomic(host.var + "/lib/dpkg/alternatives/awk", "auto\n", 0644);
+  write_file_atomic(host.var + "/lib/dpkg/info/bash.list", "/.\n", 0644);
+  write_file_atomic(host.var + "/lib/secret", "secret", 0644);
+  const auto entries = entries_of(read_file(build_host_initramfs(host.request())));
+  CHECK(entries.at("var/lib/dpkg/status").content == "Package: bash\n");
+  CHECK(entries.contains("var/lib/dpkg/alternatives/awk"));
+  CHECK_FALSE(entries.contains("var/lib/dpkg/info/bash.list"));
+  CHECK_FALSE(entries.contains("var/lib/secret"));
+}
+
+TEST_CASE("the guest gets the files of the allow-list and no secret and nothing behind a link") {
   const Host host;
   host.put("ssl/certs/ca-certificates.crt", "certificates");
   host.put("ssl/private/key.pem", "secret");
@@ -144,7 +174,7 @@ TEST_CASE("the guest gets the files of the allow-list, no secret and nothing beh
   CHECK(S_ISLNK(entries.at("etc/ld.so.conf.d").mode));
 }
 
-TEST_CASE("an image holds init, the modules and their order") {
+TEST_CASE("an image holds init and the modules and their order") {
   const Host host;
   const std::string path = build_host_initramfs(host.request());
   const auto entries = entries_of(read_file(path));
@@ -157,7 +187,7 @@ TEST_CASE("an image holds init, the modules and their order") {
   CHECK((info.st_mode & 0777U) == 0600U);
 }
 
-TEST_CASE("an image is made once, and anew when an input changes") {
+TEST_CASE("an image is made once and anew when an input changes") {
   const Host host;
   host.put("services", "one");
   const std::string first = build_host_initramfs(host.request());
@@ -195,7 +225,7 @@ TEST_CASE("many may ask for the same image at once") {
   CHECK(entries_of(read_file(paths.front())).count("init") == 1);
 }
 
-TEST_CASE("a missing input is named, and nothing is left in the cache") {
+TEST_CASE("a missing input is named and nothing is left in the cache") {
   const Host host;
   SUBCASE("the guest program") {
     unlink(host.guest.c_str());
@@ -208,7 +238,7 @@ TEST_CASE("a missing input is named, and nothing is left in the cache") {
   CHECK(access((host.cache + "/images").c_str(), F_OK) < 0);
 }
 
-TEST_CASE("old images go, the one used last stays") {
+TEST_CASE("old images go and the one used last stays") {
   const Host host;
   const std::string old_image = build_host_initramfs(host.request());
   host.put("services", "new");

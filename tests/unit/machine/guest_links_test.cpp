@@ -27,7 +27,7 @@
 #include "tests/unit/guest/temporary_directory.hpp"
 
 // A namespace of its own: the names of tests meet in unity builds.
-namespace agentvm::supervisor::guest_links_test {
+namespace agentvm::machine::guest_links_test {
 
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
@@ -473,4 +473,4 @@ TEST_CASE("a guest that does not agree to a drop keeps its links") {
   CHECK(losses == 1);
 }
 
-}  // namespace agentvm::supervisor::guest_links_test
+}  // namespace agentvm::machine::guest_links_test

@@ -22,7 +22,7 @@
 #include "base/wire/link_opening.hpp"
 
 using namespace agentvm;
-using namespace agentvm::supervisor;
+using namespace agentvm::machine;
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
 
@@ -71,7 +71,7 @@ UniqueFd accept_request(int listener, const std::string& expected) {
 
 }  // namespace
 
-TEST_CASE("virtio-serial: the VMM connects to both sockets, and nobody comes after it") {
+TEST_CASE("virtio-serial: the VMM connects to both sockets and nobody comes after it") {
   Place place;
   const auto transport = serial_transport(place.io.get_executor(), place.at("ctl"), place.at("svc"));
   CHECK_FALSE(transport->waits_for_guest());
@@ -87,7 +87,7 @@ TEST_CASE("virtio-serial: the VMM connects to both sockets, and nobody comes aft
   CHECK_THROWS_AS(connect_unix(place.at("ctl")), Error);
 }
 
-TEST_CASE("vsock: the guest's service connection comes first, then its control port is asked for, once") {
+TEST_CASE("vsock: the guest's service connection comes first and then its control port is asked for once") {
   Place place;
   const UniqueFd vmm = listen_unix(place.at("vsock"), 4);
   const auto transport = vsock_transport(place.io.get_executor(), place.at("vsock"));
@@ -107,7 +107,7 @@ TEST_CASE("vsock: the guest's service connection comes first, then its control p
   CHECK_THROWS_AS(connect_unix(place.at("vsock_4101")), Error);
 }
 
-TEST_CASE("vsock: a guest that does not listen, or answers anything else, is said") {
+TEST_CASE("vsock: a guest that does not listen or answers anything else is said") {
   for (const std::string answer : {"", "NO\n", "OK 1", "OK 11111111111111111111111111111111111111\n"}) {
     CAPTURE(answer);
     Place place;

@@ -33,13 +33,13 @@ const std::string reaper_program = std::string(AGENTVM_BIN) + "/agentvm-reaper";
 
 }  // namespace
 
-TEST_SUITE("supervisor/reaper") {
-  TEST_CASE("a killed supervisor's processes are killed, then gc is run for its VM") {
+TEST_SUITE("machine/reaper") {
+  TEST_CASE("a killed supervisor's processes are killed and then gc is run for its VM") {
     const NotingProgram agentvm;
     ChildProcess victim = spawn({.program = "sleep", .args = {"60"}, .die_with_parent = false});
     const pid_t supervisor = fork();
     if (supervisor == 0) {
-      supervisor::Reaper reaper(reaper_program, agentvm.path(), "some-vm");
+      machine::Reaper reaper(reaper_program, agentvm.path(), "some-vm");
       reaper.watch(victim.pid());
       kill(getpid(), SIGKILL);
     }
@@ -61,7 +61,7 @@ TEST_SUITE("supervisor/reaper") {
     const NotingProgram agentvm;
     ChildProcess neighbour = spawn({.program = "sleep", .args = {"60"}});
     {
-      supervisor::Reaper reaper(reaper_program, agentvm.path(), "some-vm");
+      machine::Reaper reaper(reaper_program, agentvm.path(), "some-vm");
       reaper.watch(neighbour.pid());
       reaper.dismiss();
     }

@@ -23,7 +23,7 @@ TEST_CASE("the same name gets the same lease") {
   CHECK(format(network.gateway) == "192.168.83.1");
 }
 
-TEST_CASE("leases of one network differ in everything, up to the last address") {
+TEST_CASE("leases of one network differ in everything up to the last address") {
   const Network network = make_network("microbr", {{0xc0a85300}, 26});
   std::vector<Lease> leases;
   std::set<std::string> taps;

@@ -13,7 +13,7 @@ UsedPrefix used_by(const char* prefix, const char* where) {
 }
 }  // namespace
 
-TEST_CASE("the usual subnet, unless it is in use") {
+TEST_CASE("the usual subnet unless it is in use") {
   CHECK(choose_subnet(default_subnet, {}).note.empty());
   CHECK(choose_subnet(default_subnet, {used_by("192.168.84.0/24", "an address of eth0")}).subnet == default_subnet);
   const SubnetChoice choice = choose_subnet(default_subnet, {used_by("192.168.0.0/16", "the route over tun0"),

@@ -29,7 +29,7 @@ std::string with_variable(const std::string& name, const std::string& value) {
 
 }  // namespace
 
-TEST_CASE("a devShell's exported variables, its PATH and its hook") {
+TEST_CASE("a devShell's exported variables and its PATH and its hook") {
   const DevEnv env = parse_dev_env(R"({
     "bashFunctions": {"f": " echo no\n"},
     "variables": {

@@ -60,7 +60,7 @@ echo '{"variables": {"FOO": {"type": "exported", "value": "bar"}, "PATH": {"type
                       0755);
   }
   vmspec::DevShell build(bool again = false) const {
-    return build_devshell(workspace, cache, {.bubblewrap = root + "/bwrap", .again = again});
+    return build_devshell(HeldDirectory::resolve(workspace), cache, {.bubblewrap = root + "/bwrap", .again = again});
   }
   std::string build_failure() const {
     try {
@@ -86,22 +86,22 @@ echo '{"variables": {"FOO": {"type": "exported", "value": "bar"}, "PATH": {"type
 
 }  // namespace
 
-TEST_CASE("a devShell is built once, found without Nix, and built again when its flake changes") {
+TEST_CASE("a devShell is built once and found without Nix and built again when its flake changes") {
   const FakeBubblewrap fake;
-  CHECK_FALSE(find_devshell(fake.workspace, fake.cache));
+  CHECK_FALSE(find_devshell(HeldDirectory::resolve(fake.workspace), fake.cache));
   const vmspec::DevShell built = fake.build();
   CHECK(built.built);
   CHECK(built.environment == std::map<std::string, std::string>{{"FOO", "bar"}});
   CHECK(built.path == "/x");
   CHECK(std::filesystem::exists(built.gc_root));
   CHECK(fake.calls() == 1);
-  CHECK(find_devshell(fake.workspace, fake.cache) == built);
+  CHECK(find_devshell(HeldDirectory::resolve(fake.workspace), fake.cache) == built);
   CHECK(fake.build() == built);
   CHECK(fake.calls() == 0);
   CHECK(fake.build(true) == built);
   CHECK(fake.calls() == 1);
   write_file_atomic(fake.workspace + "/flake.lock", "{}");
-  CHECK_FALSE(find_devshell(fake.workspace, fake.cache));
+  CHECK_FALSE(find_devshell(HeldDirectory::resolve(fake.workspace), fake.cache));
   CHECK(fake.build().gc_root != built.gc_root);
   CHECK(fake.calls() == 1);
 }
@@ -110,21 +110,21 @@ TEST_CASE("a devShell whose packages are gone is built again") {
   const FakeBubblewrap fake;
   fake.build();
   remove_tree(fake.root + "/store");
-  CHECK_FALSE(find_devshell(fake.workspace, fake.cache));
+  CHECK_FALSE(find_devshell(HeldDirectory::resolve(fake.workspace), fake.cache));
   fake.build();
   CHECK(fake.calls() == 2);
 }
 
-TEST_CASE("a devShell is kept under what it was made of, though the workspace changes while it is built") {
+TEST_CASE("a devShell is kept under what it was made of though the workspace changes while it is built") {
   const FakeBubblewrap fake;
   // An agent at work puts the file it was built of back when the build begins.
   write_file_atomic(fake.workspace + "/flake.nix", "{ evil }");
   fake.behave("echo '{ }' | tr -d '\\n' >" + fake.workspace + "/flake.nix");
   fake.build();
   CHECK(read_file(fake.workspace + "/flake.nix") == "{ }");
-  CHECK_FALSE(find_devshell(fake.workspace, fake.cache));
+  CHECK_FALSE(find_devshell(HeldDirectory::resolve(fake.workspace), fake.cache));
   write_file_atomic(fake.workspace + "/flake.nix", "{ evil }");
-  CHECK(find_devshell(fake.workspace, fake.cache));
+  CHECK(find_devshell(HeldDirectory::resolve(fake.workspace), fake.cache));
   CHECK(std::filesystem::directory_iterator(fake.cache + "/devshells") != std::filesystem::directory_iterator());
   for (const auto& entry : std::filesystem::directory_iterator(fake.cache + "/devshells")) {
     CHECK_FALSE(entry.path().filename().string().starts_with("unfinished"));
@@ -138,19 +138,19 @@ TEST_CASE("a record of a devShell that is damaged or another version's is made a
   for (const char* text : {"", "{", "[]", R"({"version": 2})", R"({"version": 1, "environment": 3})"}) {
     CAPTURE(text);
     write_file_atomic(record, text);
-    CHECK_FALSE(find_devshell(fake.workspace, fake.cache));
+    CHECK_FALSE(find_devshell(HeldDirectory::resolve(fake.workspace), fake.cache));
     CHECK(fake.build() == built);
   }
 }
 
-TEST_CASE("flake.lock must be a file, for Nix reads it whole") {
+TEST_CASE("flake.lock must be a file because Nix reads it whole") {
   const FakeBubblewrap fake;
   REQUIRE(symlink("/dev/zero", (fake.workspace + "/flake.lock").c_str()) == 0);
   CHECK(has(fake.build_failure(), fake.workspace + "/flake.lock must be a file of at most 16 MiB"));
   CHECK(fake.calls() == 0);
 }
 
-TEST_CASE("a devShell that cannot be built is one message, and what was there stays") {
+TEST_CASE("a devShell that cannot be built is one message and what was there stays") {
   const FakeBubblewrap fake;
   fake.build();
   fake.behave("echo 'error: attribute devShells missing' >&2; exit 1");
@@ -159,13 +159,13 @@ TEST_CASE("a devShell that cannot be built is one message, and what was there st
   CHECK(has(message, "the devShell of " + fake.workspace + " could not be built: attribute devShells missing | "));
   CHECK(has(message, "/build.log"));
   write_file_atomic(fake.workspace + "/flake.nix", "{ }");
-  CHECK(find_devshell(fake.workspace, fake.cache));
+  CHECK(find_devshell(HeldDirectory::resolve(fake.workspace), fake.cache));
   write_file_atomic(fake.workspace + "/flake.nix", "{ other");
   fake.behave("echo \"error: executing 'git': No such file or directory\" >&2; exit 1");
   CHECK(has(fake.build_failure(), "fetched without Git and Mercurial: use github:"));
   fake.behave("echo rubbish; exit 0");
   CHECK(has(fake.build_failure(), "is no devShell: it is no JSON object"));
-  CHECK_FALSE(find_devshell(fake.workspace, fake.cache));
+  CHECK_FALSE(find_devshell(HeldDirectory::resolve(fake.workspace), fake.cache));
 }
 
 TEST_CASE("two who want the same devShell build it once") {
@@ -177,10 +177,10 @@ TEST_CASE("two who want the same devShell build it once") {
   CHECK(fake.calls() == 1);
 }
 
-TEST_CASE("a copy of a flake whose owner was killed goes with its processes, and no other") {
+TEST_CASE("a copy of a flake whose owner was killed goes with its processes and no other does") {
   const FakeBubblewrap fake;
   const std::string all = fake.cache + "/devshells";
-  const FlakeCopy living(fake.workspace, all);
+  const FlakeCopy living(HeldDirectory::resolve(fake.workspace), all);
   const std::string dead = all + "/unfinished.abcdef";
   const std::string barely = all + "/begun.abcdef";
   make_directories(barely);
@@ -204,7 +204,7 @@ TEST_CASE("a copy of a flake whose owner was killed goes with its processes, and
   CHECK(std::filesystem::exists(living.place() + "/flake.nix"));
 }
 
-TEST_CASE("devShells that nobody used go, with what was fetched for them, and none that is used") {
+TEST_CASE("devShells that nobody used go with what was fetched for them and none that is used does") {
   const FakeBubblewrap fake;
   CHECK(fake.prune().empty());
   const vmspec::DevShell built = fake.build();
@@ -214,7 +214,7 @@ TEST_CASE("devShells that nobody used go, with what was fetched for them, and no
   fake.age(fake.cache + "/devshells/fetched");
   CHECK(fake.prune(false, {built.gc_root}).empty());
   CHECK(fake.prune(true) == std::vector<std::string>{own, fake.cache + "/devshells/fetched"});
-  CHECK(find_devshell(fake.workspace, fake.cache));
+  CHECK(find_devshell(HeldDirectory::resolve(fake.workspace), fake.cache));
   CHECK_MESSAGE(fake.prune().empty(), "a lookup is a use");
   fake.age(own + "/shell.json");
   {

@@ -10,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "tests/unit/has.hpp"
+#include "tests/unit/held.hpp"
 #include "tests/unit/nix/workspace.hpp"
 
 namespace agentvm::devshell {
@@ -21,7 +22,7 @@ using Paths = std::vector<std::string>;
 namespace {
 
 std::string key_here(const FlakeWorkspace& workspace) {
-  return flake_key(workspace.root, workspace.root, flake_files(workspace.root));
+  return flake_key(workspace.root, test::held(workspace.root), flake_files(test::held(workspace.root)));
 }
 
 template <typename Act>
@@ -44,10 +45,10 @@ TEST_CASE("a flake without a repository: all files but those that tools make") {
   }
   REQUIRE(symlink("/etc", (workspace.root + "/etc").c_str()) == 0);
   REQUIRE(mkfifo((workspace.root + "/fifo.nix").c_str(), 0600) == 0);
-  CHECK(flake_files(workspace.root) == Paths{".hidden/y.nix", "etc", "flake.nix", "src/main.rs"});
+  CHECK(flake_files(test::held(workspace.root)) == Paths{".hidden/y.nix", "etc", "flake.nix", "src/main.rs"});
 }
 
-TEST_CASE("a flake in a repository is what Git tracks, whatever its configuration says") {
+TEST_CASE("a flake in a repository is what Git tracks whatever its configuration says") {
   const FlakeWorkspace workspace;
   workspace.write("nix/shell.nix", "x");
   workspace.write("run.sh", "x");
@@ -55,22 +56,22 @@ TEST_CASE("a flake in a repository is what Git tracks, whatever its configuratio
   workspace.track_all();
   workspace.write("untracked.nix", "x");
   REQUIRE(unlink((workspace.root + "/gone.nix").c_str()) == 0);
-  CHECK(flake_files(workspace.root) == Paths{"flake.nix", "gone.nix", "nix/shell.nix", "run.sh"});
+  CHECK(flake_files(test::held(workspace.root)) == Paths{"flake.nix", "gone.nix", "nix/shell.nix", "run.sh"});
   workspace.write(".git/config", "[core]\n\tfsmonitor = touch " + workspace.root + "/ran\n\tworktree = /etc\n");
-  CHECK(flake_files(workspace.root).size() == 4);
+  CHECK(flake_files(test::held(workspace.root)).size() == 4);
   CHECK_FALSE(std::filesystem::exists(workspace.root + "/ran"));
   for (const char* version : {"2", "4"}) {
     CAPTURE(version);
     workspace.write(".git/config", "[core]\n");
     workspace.git({"update-index", "--index-version", version});
-    CHECK(flake_files(workspace.root).size() == 4);
+    CHECK(flake_files(test::held(workspace.root)).size() == 4);
   }
 }
 
 TEST_CASE("what is no repository to take a flake from is said") {
   const FlakeWorkspace workspace;
   workspace.git({"init", "-q"});
-  const auto refused = [&workspace] { return refusal_of([&workspace] { flake_files(workspace.root); }); };
+  const auto refused = [&workspace] { return refusal_of([&workspace] { flake_files(test::held(workspace.root)); }); };
   CHECK(has(refused(), "is not tracked by Git, and a flake is what Git tracks | git add flake.nix"));
   workspace.write("other", "x");
   workspace.git({"add", "other"});
@@ -82,7 +83,7 @@ TEST_CASE("what is no repository to take a flake from is said") {
   CHECK(has(refused(), "is not tracked by Git"));
 }
 
-TEST_CASE("what a devShell is usually made of changes its key, and nothing else does") {
+TEST_CASE("what a devShell is usually made of changes its key and nothing else does") {
   const FlakeWorkspace workspace;
   std::string key = key_here(workspace);
   CHECK(key_here(workspace) == key);
@@ -107,17 +108,18 @@ TEST_CASE("what a devShell is usually made of changes its key, and nothing else 
   CHECK(key_here(workspace) != key);
 }
 
-TEST_CASE("a copy of a flake has the same key, and nothing that was not a file of it") {
+TEST_CASE("a copy of a flake has the same key and nothing that was not a file of it") {
   const FlakeWorkspace workspace;
   workspace.write("nix/shell.nix", "shell");
   workspace.write("outside.nix", "x");
   workspace.write("dir/a.nix", "x");
   REQUIRE(symlink("../nix/shell.nix", (workspace.root + "/dir/link.nix").c_str()) == 0);
   REQUIRE(chmod((workspace.root + "/nix/shell.nix").c_str(), 0755) == 0);
-  const Paths files = flake_files(workspace.root);
+  const Paths files = flake_files(test::held(workspace.root));
   const std::string copy = workspace.root + "-copy";
-  copy_flake(workspace.root, files, copy);
-  CHECK(flake_key(workspace.root, copy, files) == flake_key(workspace.root, workspace.root, files));
+  copy_flake(test::held(workspace.root), files, copy);
+  CHECK(flake_key(workspace.root, test::held(copy), files) ==
+        flake_key(workspace.root, test::held(workspace.root), files));
   CHECK(read_file(copy + "/nix/shell.nix") == "shell");
   CHECK(access((copy + "/nix/shell.nix").c_str(), X_OK) == 0);
   CHECK(std::filesystem::read_symlink(copy + "/dir/link.nix") == "../nix/shell.nix");
@@ -128,7 +130,7 @@ TEST_CASE("a copy of a flake has the same key, and nothing that was not a file o
   REQUIRE(symlink("/etc", (workspace.root + "/dir").c_str()) == 0);
   REQUIRE(unlink((workspace.root + "/outside.nix").c_str()) == 0);
   REQUIRE(mkfifo((workspace.root + "/outside.nix").c_str(), 0600) == 0);
-  copy_flake(workspace.root, {"dir/passwd", "flake.nix", "outside.nix", "../outside"}, copy);
+  copy_flake(test::held(workspace.root), {"dir/passwd", "flake.nix", "outside.nix", "../outside"}, copy);
   CHECK(std::filesystem::exists(copy + "/flake.nix"));
   CHECK_FALSE(std::filesystem::exists(copy + "/dir/passwd"));
   CHECK_FALSE(std::filesystem::exists(copy + "/outside.nix"));
@@ -145,7 +147,8 @@ TEST_CASE("a link in the copy leads no file out of it") {
   workspace.write("esc/made/by/agent", "x");
   for (const char* path : {"esc/payload", "esc/made/by/agent"}) {
     CAPTURE(path);
-    CHECK(has(refusal_of([&] { copy_flake(workspace.root, {path}, copy); }), "opening the directory " + copy + "/esc"));
+    CHECK(has(refusal_of([&] { copy_flake(test::held(workspace.root), {path}, copy); }),
+              "opening the directory " + copy + "/esc"));
   }
   CHECK_FALSE(std::filesystem::exists(outside.root + "/payload"));
   CHECK_FALSE(std::filesystem::exists(outside.root + "/made"));
@@ -155,12 +158,12 @@ TEST_CASE("a link in the copy leads no file out of it") {
 TEST_CASE("directories of files that are not there are not made") {
   const FlakeWorkspace workspace;
   const std::string copy = workspace.root + "-copy";
-  copy_flake(workspace.root, {"flake.nix", "not/there/x.nix"}, copy);
+  copy_flake(test::held(workspace.root), {"flake.nix", "not/there/x.nix"}, copy);
   CHECK_FALSE(std::filesystem::exists(copy + "/not"));
   remove_tree(copy);
 }
 
-TEST_CASE("a flake that is too large is refused, and a key of large files is made in no time") {
+TEST_CASE("a flake that is too large is refused and a key of large files is made in no time") {
   const FlakeWorkspace workspace;
   for (int i = 0; i < 200; ++i) {
     workspace.write(std::to_string(i) + ".nix", "x");
@@ -168,7 +171,8 @@ TEST_CASE("a flake that is too large is refused, and a key of large files is mad
   }
   CHECK(key_here(workspace).size() == 64);
   const std::string copy = workspace.root + "-copy";
-  CHECK(has(refusal_of([&] { copy_flake(workspace.root, flake_files(workspace.root), copy); }), "are too large: "));
+  CHECK(has(refusal_of([&] { copy_flake(test::held(workspace.root), flake_files(test::held(workspace.root)), copy); }),
+            "are too large: "));
   remove_tree(copy);
 }
 

@@ -44,7 +44,7 @@ std::string index_refusal(const std::string& bytes) {
 
 }  // namespace
 
-TEST_CASE("indexes of Git itself, in each version") {
+TEST_CASE("indexes of Git itself in each version") {
   const testing::FlakeWorkspace workspace;
   Paths expected = {"flake.nix"};
   for (int i = 100; i < 300; ++i) expected.push_back("some/long/directory/" + std::to_string(i) + "/f\xc3\xbcr.nix");
@@ -55,25 +55,28 @@ TEST_CASE("indexes of Git itself, in each version") {
   for (const char* version : {"3", "4", "2"}) {
     CAPTURE(version);
     workspace.git({"update-index", "--index-version", version});
-    CHECK(tracked_files(workspace.root).paths == expected);
+    CHECK(tracked_files(HeldDirectory::resolve(workspace.root)).paths == expected);
   }
-  CHECK(tracked_files(workspace.root + "/some/long").paths.size() == 200);
-  CHECK(tracked_files(workspace.root + "/some/long").paths[0] == "directory/100/f\xc3\xbcr.nix");
+  CHECK(tracked_files(HeldDirectory::resolve(workspace.root + "/some/long")).paths.size() == 200);
+  CHECK(tracked_files(HeldDirectory::resolve(workspace.root + "/some/long")).paths[0] ==
+        "directory/100/f\xc3\xbcr.nix");
   workspace.git({"update-index", "--split-index"});
-  CHECK_THROWS_WITH_AS(tracked_files(workspace.root), doctest::Contains("Git index is split"), Error);
+  CHECK_THROWS_WITH_AS(tracked_files(HeldDirectory::resolve(workspace.root)), doctest::Contains("Git index is split"),
+                       Error);
   remove_tree(workspace.root + "/.git");
   workspace.git({"init", "-q", "--object-format=sha256"});
   workspace.git({"add", "-A"});
-  CHECK_THROWS_WITH_AS(tracked_files(workspace.root), doctest::Contains("SHA-256"), Error);
+  CHECK_THROWS_WITH_AS(tracked_files(HeldDirectory::resolve(workspace.root)), doctest::Contains("SHA-256"), Error);
 }
 
-TEST_CASE("a worktree is said to be one, and no repository is none") {
+TEST_CASE("a worktree is said to be one and no repository is none") {
   const testing::FlakeWorkspace workspace;
-  CHECK_FALSE(tracked_files(workspace.root).repository);
+  CHECK_FALSE(tracked_files(HeldDirectory::resolve(workspace.root)).repository);
   workspace.write(".git", "gitdir: /elsewhere");
   make_directories(workspace.root + "/sub");
   for (const char* below : {"", "/sub"}) {
-    CHECK_THROWS_WITH_AS(tracked_files(workspace.root + below), doctest::Contains("Git worktree or submodule"), Error);
+    CHECK_THROWS_WITH_AS(tracked_files(HeldDirectory::resolve(workspace.root + below)),
+                         doctest::Contains("Git worktree or submodule"), Error);
   }
 }
 

@@ -76,7 +76,7 @@ std::size_t links_in(const std::string& directory) {
 
 }  // namespace
 
-TEST_CASE("a definition is built once, and found again without Nix") {
+TEST_CASE("a definition is built once and found again without Nix") {
   const FakeNix nix;
   CHECK_FALSE(find_nix_image(some_definition(), nix.cache));
   const std::string root = build(nix, some_definition());
@@ -104,7 +104,7 @@ TEST_CASE("a lookup starts no process at all") {
   CHECK(without_processes(build_it) == std::pair(0, 1));
 }
 
-TEST_CASE("another text is another guest, with the same inputs") {
+TEST_CASE("another text is another guest with the same inputs") {
   const FakeNix nix;
   const std::string one = build(nix, some_definition());
   const std::string lock = read_file(nix.cache + "/nix/rust/flake.lock");
@@ -159,7 +159,7 @@ TEST_CASE("without Nix it says where to get it") {
   CHECK(has(failure(nix, some_definition()), "no `nix` on PATH"));
 }
 
-TEST_CASE("what Nix says is passed on line by line, without what drives a terminal") {
+TEST_CASE("what Nix says is passed on line by line without what drives a terminal") {
   const FakeNix nix;
   std::vector<std::string> lines;
   build_nix_image(some_definition(), nix.cache, {.progress = [&](std::string_view line) { lines.emplace_back(line); }});
@@ -184,7 +184,7 @@ TEST_CASE("a root that leads nowhere is built again") {
   CHECK(nix.called() == "flake, build");
 }
 
-TEST_CASE("the plan's guest: what this host opens lies in its store, the rest is the guest's") {
+TEST_CASE("the plan's guest: what this host opens lies in its store and the rest is the guest's") {
   NixImage image{"/cache/nix/roots/k", parse_nix_manifest(some_manifest())};
   const FakeNix nix;
   const std::string store = nix.root + "/host/store";
@@ -274,7 +274,7 @@ TEST_CASE("who waits for somebody else's build is told so") {
   CHECK(nix.called() == "flake, build");
 }
 
-TEST_CASE("roots nobody used lately go, but not the last one") {
+TEST_CASE("roots nobody used lately go but not the last one") {
   const FakeNix nix;
   const std::string one = build(nix, some_definition("1"));
   const std::string two = build(nix, some_definition("2"));
@@ -300,7 +300,7 @@ TEST_CASE("roots nobody used lately go, but not the last one") {
   CHECK(prune_nix_images(nix.cache, std::chrono::hours(24), false) == std::vector<std::string>{three});
 }
 
-TEST_CASE("of all that Nix says, the complaint is shown") {
+TEST_CASE("of all that Nix says the complaint is shown") {
   CHECK(nix_complaint("warning: x\nerror: one\n\n       at /nix/store/y:1:2:\n") == "one");
   CHECK(nix_complaint("error:\n       … while evaluating\n\n       error: attribute 'x' missing\n") ==
         "attribute 'x' missing");

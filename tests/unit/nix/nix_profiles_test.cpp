@@ -46,7 +46,7 @@ struct BuiltProfile {
 
 }  // namespace
 
-TEST_CASE("the directory of a profile that nobody used goes, once its roots are gone") {
+TEST_CASE("the directory of a profile that nobody used goes once its roots are gone") {
   const BuiltProfile built;
   CHECK(built.prune().empty());
   built.used(31);
@@ -62,7 +62,7 @@ TEST_CASE("the directory of a profile that nobody used goes, once its roots are 
   CHECK(built.prune().empty());
 }
 
-TEST_CASE("a root that is about to go counts as gone, and another profile's newer one says nothing") {
+TEST_CASE("a root that is about to go counts as gone and another profile's newer one says nothing") {
   const BuiltProfile built;
   vmspec::Definition other = some_definition();
   other.name = "go";
@@ -83,7 +83,7 @@ TEST_CASE("a lookup is a use of the profile") {
   CHECK(built.prune().empty());
 }
 
-TEST_CASE("a directory in which somebody builds stays, and so does what is no profile's") {
+TEST_CASE("a directory in which somebody builds stays and so does what is no profile's") {
   const BuiltProfile built;
   std::filesystem::remove(built.root);
   built.used(31);

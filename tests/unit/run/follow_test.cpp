@@ -178,7 +178,7 @@ struct FollowedWorld {
 
 }  // namespace
 
-TEST_CASE("the agent's output goes to the right streams, and nothing else to stdout; its exit code is ours") {
+TEST_CASE("the agent's output goes to the right streams and nothing else to stdout and its exit code is ours") {
   FollowedWorld world;
   CapturedStreams streams;
   auto vm = world.start({.exit_code = 7});
@@ -206,7 +206,7 @@ TEST_CASE("stdin is passed on to its end") {
   CHECK(streams.out() == text);
 }
 
-TEST_CASE("as JSON, events and output are lines on stdout and stderr is quiet") {
+TEST_CASE("as JSON the events and output are lines on stdout and stderr is quiet") {
   FollowedWorld world;
   CapturedStreams streams;
   auto vm = world.start({.out = "a\xff\n", .exit_code = 3});
@@ -254,7 +254,7 @@ TEST_CASE("a detached run returns its name when the agent has started") {
   CHECK_FALSE(world.supervisor->was_asked("POST /own"));
 }
 
-TEST_CASE("a failed run is an error with its hint, its code and the console's end") {
+TEST_CASE("a failed run is an error with its hint and its code and the console's end") {
   FollowedWorld world;
   CapturedStreams streams;
   std::optional<Error> failure;
@@ -272,7 +272,7 @@ TEST_CASE("a failed run is an error with its hint, its code and the console's en
   CHECK(streams.out() == "");
 }
 
-TEST_CASE("a supervisor that vanishes is one message with its last words, and what it left is swept") {
+TEST_CASE("a supervisor that vanishes is one message with its last words and what it left is swept") {
   FollowedWorld world;
   auto vm = world.start({.vanishes = true});
   world.scratch.write("state/agentvm/vms/app/supervisor.log", "first\nthe last words\n");

@@ -30,7 +30,7 @@ supervisor::Report sample() {
 
 }  // namespace
 
-TEST_CASE("a report says what changed, ran and was asked") {
+TEST_CASE("a report says what changed and ran and was asked") {
   CHECK(commands::report_text(sample()) ==
         "agentvm: my-app: agent ended, exit code 0, after 42 s (ready after 3.1 s)\n"
         "  files changed: 3\n"
@@ -47,7 +47,7 @@ TEST_CASE("a report says what changed, ran and was asked") {
         "  model requests: 2 (1 failed), 2 KiB sent, 2 KiB received\n");
 }
 
-TEST_CASE("a report of nothing is one line, and says that nothing changed") {
+TEST_CASE("a report of nothing is one line and says that nothing changed") {
   supervisor::Report report;
   report.name = "x";
   report.ended = "stopped";
@@ -89,7 +89,7 @@ TEST_CASE("the banner says who may do what to the files") {
   CHECK(has(commands::banner(spec), "read-only: the agent cannot change your files"));
 }
 
-TEST_CASE("a dry run names the shares, the command and what stays") {
+TEST_CASE("a dry run names the shares and the command and what stays") {
   vmspec::VmSpec spec;
   spec.name = "my-app";
   spec.agent.kind = "command";

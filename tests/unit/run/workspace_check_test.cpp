@@ -33,7 +33,7 @@ TEST_CASE("a directory is taken by its real path") {
   const Variable home("HOME", "/nonexistent");
   scratch.directory("project");
   REQUIRE(symlink("project", (scratch / "link").c_str()) == 0);
-  CHECK(commands::check_workspace(scratch / "link/", scratch.roots()) == scratch / "project");
+  CHECK(commands::check_workspace(scratch / "link/", scratch.roots()).path() == scratch / "project");
 }
 
 TEST_CASE("what is no workspace is refused in one sentence") {
@@ -48,10 +48,10 @@ TEST_CASE("what is no workspace is refused in one sentence") {
   CHECK(has(refusal("/proc/self", scratch.roots()), "made by the kernel"));
   CHECK(has(refusal(scratch / "home/me", scratch.roots()), "is your home"));
   CHECK(has(refusal(scratch / "home", scratch.roots()), "contains your home"));
-  CHECK(commands::check_workspace(scratch / "home/me/project", scratch.roots()) == scratch / "home/me/project");
+  CHECK(commands::check_workspace(scratch / "home/me/project", scratch.roots()).path() == scratch / "home/me/project");
 }
 
-TEST_CASE("agentvm's own directories are no workspace, and none lies in one") {
+TEST_CASE("agentvm's own directories are no workspace and none lies in one") {
   const Scratch scratch;
   const Variable home("HOME", "/nonexistent");
   const state::Roots roots = scratch.roots();
@@ -60,6 +60,63 @@ TEST_CASE("agentvm's own directories are no workspace, and none lies in one") {
   CHECK(has(refusal(scratch / "state", roots), "agentvm itself"));
   scratch.directory("run");  // the agentvm below it is not made yet
   CHECK(has(refusal(scratch / "run", roots), "agentvm itself"));
+}
+
+TEST_CASE("what decides about later runs on the host is no workspace") {
+  const Scratch scratch;
+  const Variable home("HOME", "/nonexistent");
+  const Variable config("XDG_CONFIG_HOME", (scratch / "config").c_str());
+  const state::Roots roots = scratch.roots();
+  scratch.directory("state");
+  scratch.directory("project");
+  SUBCASE("the profiles' own directory, above it and below it") {
+    scratch.directory("config/agentvm/profiles/below");
+    for (const char* path : {"config", "config/agentvm", "config/agentvm/profiles", "config/agentvm/profiles/below"}) {
+      CAPTURE(path);
+      CHECK(has(refusal(scratch / path, roots), "decides about the profiles"));
+    }
+  }
+  SUBCASE("where they would be, if there were any") {
+    scratch.directory("config");
+    CHECK(has(refusal(scratch / "config", roots), "decides about the profiles"));
+  }
+  SUBCASE("a repository of configuration that ~/.config/agentvm is a link to") {
+    scratch.directory("dotfiles/agentvm/profiles");
+    scratch.directory("config");
+    REQUIRE(symlink((scratch / "dotfiles/agentvm").c_str(), (scratch / "config/agentvm").c_str()) == 0);
+    CHECK(has(refusal(scratch / "dotfiles", roots), "decides about the profiles"));
+    CHECK(has(refusal(scratch / "dotfiles/agentvm/profiles", roots), "decides about the profiles"));
+  }
+  SUBCASE("one profile that is a link, or leads through one") {
+    scratch.write("dotfiles/team.toml", "");
+    scratch.directory("config/agentvm/profiles");
+    scratch.directory("by-way");
+    scratch.write("elsewhere/team.toml", "");
+    REQUIRE(symlink((scratch / "dotfiles/team.toml").c_str(), (scratch / "config/agentvm/profiles/a.toml").c_str()) ==
+            0);
+    REQUIRE(symlink((scratch / "elsewhere/team.toml").c_str(), (scratch / "by-way/team.toml").c_str()) == 0);
+    REQUIRE(symlink((scratch / "by-way/team.toml").c_str(), (scratch / "config/agentvm/profiles/b.toml").c_str()) == 0);
+    CHECK(has(refusal(scratch / "dotfiles", roots), "decides about the profiles"));
+    CHECK(has(refusal(scratch / "by-way", roots), "decides about the profiles"));
+    CHECK(has(refusal(scratch / "elsewhere", roots), "decides about the profiles"));
+  }
+  SUBCASE("agentvm's own programs, by a link too") {
+    const std::string reaper = scratch.write("built/bin/agentvm-reaper", "#!/bin/sh\n", 0755);
+    const Variable variable("AGENTVM_REAPER", reaper.c_str());
+    CHECK(has(refusal(scratch / "built", roots), "agentvm's own program " + reaper));
+    const std::string real = scratch.write("real/agentvm-reaper", "#!/bin/sh\n", 0755);
+    unlink(reaper.c_str());
+    REQUIRE(symlink(real.c_str(), reaper.c_str()) == 0);
+    CHECK(has(refusal(scratch / "built", roots), "agentvm's own program"));
+    CHECK(has(refusal(scratch / "real", roots), "agentvm's own program"));
+  }
+  SUBCASE("the state by a link") {
+    scratch.directory("disk/agentvm");
+    REQUIRE(symlink((scratch / "disk/agentvm").c_str(), (scratch / "state/agentvm").c_str()) == 0);
+    CHECK(has(refusal(scratch / "disk", roots), "agentvm itself"));
+    CHECK(has(refusal(scratch / "state", roots), "agentvm itself"));
+  }
+  CHECK_NOTHROW(commands::check_workspace(scratch / "project", roots));
 }
 
 TEST_CASE("a directory that cannot be read is refused") {

@@ -98,7 +98,7 @@ TEST_SUITE("gateway/mcp_install") {
     CHECK(install.files == Strings{server});
   }
 
-  TEST_CASE("a program in a home comes alone: ~/.local, ~/.cargo and ~ itself stay outside") {
+  TEST_CASE("a program in a home comes alone: ~/.local and ~/.cargo and ~ itself stay outside") {
     const InstalledWorld world;
     world.file("home/me/.local/lib/python3.11/site-packages/x.py", "");
     for (const char* name :
@@ -114,7 +114,7 @@ TEST_SUITE("gateway/mcp_install") {
     CHECK(world.inspect(world.file("home/bin/server")).directories.empty());
   }
 
-  TEST_CASE("npm's node_modules, with the interpreter found by env") {
+  TEST_CASE("npm's node_modules with the interpreter found by env") {
     const InstalledWorld world;
     world.file("home/me/.npm/lib/node_modules/server/dist/index.js", "#!/usr/bin/env agentvm-test-node\n");
     const std::string command = world.link("home/me/.npm/bin/server", "../lib/node_modules/server/dist/index.js");

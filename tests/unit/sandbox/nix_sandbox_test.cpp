@@ -33,7 +33,7 @@ std::string lines_of(const std::vector<std::string>& words) {
 
 }  // namespace
 
-TEST_CASE("nix behind bubblewrap, asking the daemon") {
+TEST_CASE("nix behind bubblewrap asking the daemon") {
   CHECK(lines_of(nix_sandbox_arguments(some_nix_sandbox(), 7)) == R"(
 --unshare-pid
 --unshare-ipc
@@ -81,7 +81,7 @@ TEST_CASE("nix behind bubblewrap, asking the daemon") {
                                            {"NIX_REMOTE", "daemon"}});
 }
 
-TEST_CASE("a store of one's own is written to, and builders stay in a sandbox") {
+TEST_CASE("a store of one's own is written to and builders stay in a sandbox") {
   NixSandbox sandbox = some_nix_sandbox();
   sandbox.mode = NixMode::owner;
   sandbox.refresh = true;
@@ -94,7 +94,7 @@ TEST_CASE("a store of one's own is written to, and builders stay in a sandbox") 
   CHECK_FALSE(nix_sandbox_environment(sandbox).contains("NIX_REMOTE"));
 }
 
-TEST_CASE("root builds as Nix's build users, in this sandbox alone, and the kernel's settings stay as they are") {
+TEST_CASE("root builds as Nix's build users in this sandbox alone and the kernel's settings stay as they are") {
   NixSandbox sandbox = some_nix_sandbox();
   sandbox.mode = NixMode::root_owner;
   sandbox.root = true;

@@ -7,7 +7,7 @@
 
 namespace agentvm::devshell {
 
-TEST_CASE("where to fetch from and how to build is taken from nix.conf, and no token, path of a key or hook") {
+TEST_CASE("where to fetch from and how to build is taken from nix.conf but no token or path of a key or hook") {
   const testing::FlakeWorkspace place;
   place.write("more.conf", "extra-substituters = https://more\naccess-tokens = github.com=secret\n!include nix.conf\n");
   place.write("nix.conf",

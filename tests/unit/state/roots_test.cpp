@@ -11,7 +11,7 @@ using namespace agentvm;
 using test::Scratch;
 using test::Variable;
 
-TEST_CASE("the XDG variables decide, for root too") {
+TEST_CASE("the XDG variables decide even for root") {
   const Variable runtime("XDG_RUNTIME_DIR", "/tmp/r/");
   const Variable state("XDG_STATE_HOME", "/tmp/s");
   const Variable cache("XDG_CACHE_HOME", "/tmp/c");

@@ -48,7 +48,7 @@ bool ended(ChildProcess& child) {
 
 }  // namespace
 
-TEST_CASE("a sweep ends marked processes whatever session they are in, and removes everything") {
+TEST_CASE("a sweep ends marked processes whatever session they are in and removes everything") {
   const DeadVm vm;
   ChildProcess marked = vm.start({"-c", "exec sleep 1000"}, true);
   ChildProcess by_uuid = vm.start({"-c", "exec sleep 1000", "qemu", "-uuid", vm.record.uuid}, false);
@@ -127,7 +127,7 @@ TEST_CASE("without a state the spec's uuid is enough") {
   CHECK(ended(child));
 }
 
-TEST_CASE("a sweep in progress is no living VM, and a second one waits for it") {
+TEST_CASE("a sweep in progress is no living VM and a second one waits for it") {
   const DeadVm vm;
   std::optional<FileLock> lock;
   REQUIRE(state::claim_for_sweep(vm.paths, 0ms, lock) == state::SweepClaim::ours);

@@ -10,7 +10,7 @@
 
 using namespace agentvm;
 
-TEST_CASE("a name is what a directory, a host and a domain can be called") {
+TEST_CASE("a name is what a directory and a host and a domain can be called") {
   CHECK(state::valid_name("a"));
   CHECK(state::valid_name("my-app-2"));
   CHECK(state::valid_name("0x"));

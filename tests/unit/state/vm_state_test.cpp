@@ -47,7 +47,7 @@ TEST_CASE("a process is told from a later one with its number by its start") {
   CHECK(state::process_start_time(1 << 30) == 0);
 }
 
-TEST_CASE("mounts below the directories, deepest first") {
+TEST_CASE("mounts below the directories come deepest first") {
   const char* mountinfo =
       "22 1 0:20 / / rw - ext4 /dev/vda rw\n"
       "30 22 0:30 / /run/agentvm/app/root rw shared:1 - tmpfs none rw\n"

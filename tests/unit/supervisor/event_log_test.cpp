@@ -14,7 +14,7 @@ using namespace agentvm;
 using namespace std::chrono_literals;
 
 TEST_SUITE("supervisor/event_log") {
-  TEST_CASE("a follower gets what was before it and what comes after, then the end") {
+  TEST_CASE("a follower gets what was before it and what comes after and then the end") {
     std::string path = "/tmp/agentvm-events-XXXXXX";
     REQUIRE(close(mkstemp(path.data())) == 0);
     supervisor::EventLog* log = nullptr;
@@ -40,10 +40,26 @@ TEST_SUITE("supervisor/event_log") {
     unlink(path.c_str());
   }
 
-  TEST_CASE("past the limit events are only counted") {
+  TEST_CASE("what a guest causes is bounded by kind and what tells of the run always passes") {
     boost::asio::io_context io;
     supervisor::EventLog events(io.get_executor(), "/dev/null");
-    for (std::size_t i = 0; i < supervisor::EventLog::max_events + 5; ++i) events.add("x", nlohmann::json::object());
-    CHECK(events.dropped() == 5);
+    const auto none = nlohmann::json::object();
+    for (std::size_t i = 0; i < supervisor::EventLog::max_of_a_kind + 5; ++i) events.add_of_guest("mcp-call", none);
+    CHECK(events.dropped() == std::map<std::string, std::uint64_t>{{"mcp-call", 5}});
+    CHECK(events.add_of_guest("command", none));
+    for (const char* name : {"agent-ended", "failed", "stopped"}) {
+      events.add(name, none);
+      CHECK(nlohmann::json::parse(events.collected(name)).size() == 1);
+    }
+    CHECK(nlohmann::json::parse(events.collected("mcp-call")).size() == supervisor::EventLog::max_of_a_kind);
+  }
+
+  TEST_CASE("large events of a guest count by their bytes") {
+    boost::asio::io_context io;
+    supervisor::EventLog events(io.get_executor(), "/dev/null");
+    const nlohmann::json large{{"text", std::string(1 << 20, 'x')}};
+    int kept = 0;
+    while (events.add_of_guest("mcp-call", large)) ++kept;
+    CHECK(kept == 8);
   }
 }

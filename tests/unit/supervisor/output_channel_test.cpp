@@ -24,7 +24,8 @@ struct Fixture {
   boost::asio::awaitable<void> serve(link::StreamPtr stream) {
     if (stream->path() == "/read") {
       stream->respond(200);
-      co_await channel->attach(stream);
+      OutputChannel::Reader reader(*channel);
+      co_await channel->send(reader, stream);
       co_return;
     }
     for (std::size_t sent = 0; sent < total;) {
@@ -72,7 +73,7 @@ TEST_SUITE("supervisor/output_channel") {
     });
   }
 
-  TEST_CASE("without readers the agent is not held up, and a late one gets the last of it") {
+  TEST_CASE("without readers the agent is not held up and a late one gets the last of it") {
     Fixture f(3 << 20);
     f.pair.run([&]() -> boost::asio::awaitable<void> {
       f.pump();

@@ -65,7 +65,7 @@ asio::awaitable<std::string> read_all(commands::LocalInput& input) {
 
 }  // namespace
 
-TEST_CASE("a regular file is read to its end, which epoll would refuse") {
+TEST_CASE("a regular file is read to its end though epoll would refuse it") {
   const Scratch scratch;
   const std::string content = pattern(3'000'001);
   const UniqueFd file(open(scratch.write("file", content).c_str(), O_RDONLY | O_CLOEXEC));
@@ -76,7 +76,7 @@ TEST_CASE("a regular file is read to its end, which epoll would refuse") {
   });
 }
 
-TEST_CASE("a pipe goes through input and output unchanged, with the reader slower than the writer") {
+TEST_CASE("a pipe goes through input and output unchanged with the reader slower than the writer") {
   Pipe in, out;
   const std::string content = pattern(5'000'003);
   std::thread writer([&] {
@@ -108,7 +108,7 @@ TEST_CASE("a pipe goes through input and output unchanged, with the reader slowe
   CHECK(got == content);
 }
 
-TEST_CASE("a reader that went away is told, not a signal") {
+TEST_CASE("a reader that went away is told and not a signal") {
   Pipe out;
   out.read.reset();
   run([&](asio::io_context& io) -> asio::awaitable<void> {
@@ -132,7 +132,7 @@ TEST_CASE("a full disk is told with its reason") {
   });
 }
 
-TEST_CASE("waiting ends when it is told to, though nobody writes and nobody reads") {
+TEST_CASE("waiting ends when it is told to though nobody writes and nobody reads") {
   Pipe in, out;
   run([&](asio::io_context& io) -> asio::awaitable<void> {
     commands::LocalInput input(io.get_executor(), in.read.get());

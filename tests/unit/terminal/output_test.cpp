@@ -9,7 +9,7 @@
 
 using namespace agentvm::commands;
 
-TEST_CASE("columns are aligned by characters, without spaces at the end") {
+TEST_CASE("columns are aligned by characters without spaces at the end") {
   CHECK(table({{"NAME", "STATE"}, {"a", "running"}, {"m\xc3\xbcller", "dead"}}) ==
         "NAME    STATE\na       running\nm\xc3\xbcller  dead\n");
   CHECK(table({{"a", ""}}) == "a\n");
@@ -64,7 +64,7 @@ TEST_CASE("the detach keys are found wherever the reads cut them") {
   CHECK(detached);
 }
 
-TEST_CASE("lines come whole, however they arrive") {
+TEST_CASE("lines come whole however they arrive") {
   LineReader lines;
   CHECK(lines.add("a").empty());
   CHECK(lines.add("b\nc\n\nd") == std::vector<std::string>{"ab", "c", ""});

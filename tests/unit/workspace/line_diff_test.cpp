@@ -86,7 +86,7 @@ TEST_SUITE("workspace/line_diff") {
     CHECK(work >= 350'000);
   }
 
-  TEST_CASE("too many edits, or no work left: an estimate that is not above the truth") {
+  TEST_CASE("too many edits or no work left: an estimate that is not above the truth") {
     std::string before;
     std::string after;
     for (int i = 0; i < 5'000; ++i) {

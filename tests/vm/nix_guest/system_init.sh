@@ -8,7 +8,7 @@ chmod 1777 /tmp
 chown 1000:1000 /home/agent
 echo 'root:x:0:0::/root:/nix/store/sw/bin/sh' >/etc/passwd
 echo 'agent:x:1000:1000::/home/agent:/nix/store/sw/bin/sh' >>/etc/passwd
-printf 'root:x:0:\nagent:x:1000:\n' >/etc/group
+printf 'root:x:0:\nwheel:x:1:root,agent\ndocker:x:131:agent\nagent:x:1000:\n' >/etc/group
 for word in $(cat /proc/cmdline); do
   case $word in
     # systemd mounts the id over a file that it may not write.

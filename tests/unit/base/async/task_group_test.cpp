@@ -61,7 +61,7 @@ asio::awaitable<int> answer(AsyncEvent& event, bool& may) {
 }  // namespace
 
 TEST_SUITE("base/async/task_group") {
-  TEST_CASE("joining ends what waits for ever, and says when it is over") {
+  TEST_CASE("joining ends what waits for ever and says when it is over") {
     World world;
     AsyncEvent event(world.io.get_executor());
     int ends = 0;
@@ -131,7 +131,7 @@ TEST_SUITE("base/async/task_group") {
     CHECK(world.group.empty());
   }
 
-  TEST_CASE("within gives the result in time, and an Error that names what was late") {
+  TEST_CASE("within gives the result in time and an Error that names what was late") {
     World world;
     AsyncEvent event(world.io.get_executor());
     bool may = false;

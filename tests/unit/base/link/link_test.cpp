@@ -65,7 +65,7 @@ asio::awaitable<void> echo(StreamPtr stream) {
 }  // namespace
 
 TEST_SUITE("base/link") {
-  TEST_CASE("a request has fields, a body and trailers") {
+  TEST_CASE("a request has fields and a body and trailers") {
     Pair pair([](StreamPtr stream) -> asio::awaitable<void> {
       CHECK(stream->path() == "/greet");
       CHECK(stream->method() == "POST");
@@ -167,7 +167,7 @@ TEST_SUITE("base/link") {
     });
   }
 
-  TEST_CASE("dropping a stream resets it, and its writer hears of it") {
+  TEST_CASE("dropping a stream resets it and its writer hears of it") {
     bool failed = false;
     Pair pair([&](StreamPtr stream) -> asio::awaitable<void> {
       try {
@@ -266,7 +266,7 @@ TEST_SUITE("base/link") {
     });
   }
 
-  TEST_CASE("relay passes status, bodies, half-close, trailers and resets through") {
+  TEST_CASE("relay passes status and bodies and half-close and trailers and resets through") {
     bool upstream_reset = false;
     Pair far([&](StreamPtr stream) -> asio::awaitable<void> {
       if (stream->path() == "/wait") {
@@ -340,6 +340,78 @@ TEST_SUITE("base/link") {
       }
       for (const StreamPtr& stream : streams) co_await stream->read_all(10);
       CHECK(most <= 8);
+    });
+  }
+
+  TEST_CASE("closing loses nothing of what waits for the peer's window") {
+    const std::string report(5 << 20, 'r');
+    Pair pair([&](StreamPtr stream) -> asio::awaitable<void> { co_await stream->write(report); });
+    pair.test([&]() -> asio::awaitable<void> {
+      const StreamPtr stream = pair.client->open("GET", "/report", {}, true);
+      std::size_t got = 0;
+      for (std::string bytes = co_await stream->read(); !bytes.empty(); bytes = co_await stream->read()) {
+        if (got == 0) pair.server->wind_down();
+        got += bytes.size();
+        co_await sleep_for(1ms);
+      }
+      CHECK(got == report.size());
+    });
+    CHECK(pair.server_end.empty());
+  }
+
+  TEST_CASE("a session that winds down takes nothing new and waits for its handlers") {
+    bool may = false;
+    Pair pair([&](StreamPtr stream) -> asio::awaitable<void> {
+      while (!may) co_await sleep_for(5ms);
+      co_await stream->write("at last");
+    });
+    pair.test([&]() -> asio::awaitable<void> {
+      const StreamPtr first = pair.client->open("GET", "/first", {}, true);
+      co_await sleep_for(20ms);
+      pair.server->wind_down();
+      const StreamPtr second = pair.client->open("GET", "/second", {}, true);
+      bool refused = false;
+      try {
+        co_await second->read();
+      } catch (const Error&) {
+        refused = true;
+      }
+      CHECK(refused);
+      CHECK(pair.server_end == "running");
+      may = true;
+      const std::string text = co_await first->read_all(100);
+      CHECK(text == "at last");
+    });
+    CHECK(pair.server_end.empty());
+  }
+
+  TEST_CASE("a peer that takes nothing holds a closing session for its limit and no longer") {
+    Pair pair([&](StreamPtr stream) -> asio::awaitable<void> { co_await stream->write(std::string(5 << 20, 'x')); });
+    const auto start = std::chrono::steady_clock::now();
+    pair.test([&]() -> asio::awaitable<void> {
+      const StreamPtr stream = pair.client->open("GET", "/never-read", {}, true);
+      co_await sleep_for(20ms);
+      pair.server->wind_down();
+      while (pair.server_end == "running") co_await sleep_for(20ms);
+    });
+    CHECK(std::chrono::steady_clock::now() - start < 8s);
+  }
+
+  TEST_CASE("joining a session ends its handlers - whatever they wait for") {
+    int handlers = 0;
+    Pair pair([&](StreamPtr) -> asio::awaitable<void> {
+      struct Count {
+        int& handlers;
+        explicit Count(int& count) : handlers(count) { ++handlers; }
+        ~Count() { --handlers; }
+      } const count(handlers);
+      for (;;) co_await sleep_for(1h);
+    });
+    pair.test([&]() -> asio::awaitable<void> {
+      const StreamPtr stream = pair.client->open("GET", "/wait", {}, true);
+      while (handlers == 0) co_await sleep_for(5ms);
+      co_await pair.server->join();
+      CHECK(handlers == 0);
     });
   }
 }

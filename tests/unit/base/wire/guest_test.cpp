@@ -60,11 +60,12 @@ TEST_CASE("a setup survives its JSON") {
   setup.services = {"mcp/nixos", "model"};
   setup.network = NetworkSetup{"02:00:00:00:00:01", "192.168.83.7", 24, "192.168.83.1", "192.168.83.1"};
   setup.model_port = 4180;
+  setup.inode_limit = 1'000'000;
   CHECK(guest_setup_from_json(json::parse(to_json(setup).dump())) == setup);
   CHECK(guest_setup_from_json(json::parse("{}")) == GuestSetup{});
 }
 
-TEST_CASE("a process, a ready report and a setup reply survive their JSON") {
+TEST_CASE("a process and a ready report and a setup reply survive their JSON") {
   ProcessSpec spec;
   spec.argv = {"sh", "-c", "echo \"\xc3\xa4\" ''", ""};
   spec.env = {{"PATH", "/usr/bin:/bin"}, {"EMPTY", ""}, {"EQUALS", "a=b"}};
@@ -73,6 +74,10 @@ TEST_CASE("a process, a ready report and a setup reply survive their JSON") {
   spec.pty = true;
   spec.rows = 50;
   spec.columns = 65535;
+  CHECK(process_spec_from_json(json::parse(to_json(spec).dump())) == spec);
+  spec.argv = {"rm", "f\xff", "\xc3\xa4\xc3"};
+  spec.env = {{"PATH", "/usr/bin"}, {"VALUE", "\xfe"}, {"N\xff", "a=\x80"}};
+  spec.cwd = "/workspace/\xe4";
   CHECK(process_spec_from_json(json::parse(to_json(spec).dump())) == spec);
   const ReadyReport report{1, 2, 3, "6.1.0"};
   CHECK(ready_report_from_json(json::parse(to_json(report).dump())) == report);
@@ -84,7 +89,7 @@ TEST_CASE("unknown fields are ignored") {
   CHECK(process_spec_from_json(json::parse(R"({"argv":["true"],"colour":"red"})")).argv.front() == "true");
 }
 
-TEST_CASE("a wrong process is refused with the field, its rule and what came") {
+TEST_CASE("a wrong process is refused with the field and its rule and what came") {
   CHECK(refusal_of_process("[]") == "process must be a JSON object, not an array");
   CHECK(refusal_of_process("{}") == R"(process: "argv" must be a program and its arguments, and is missing)");
   CHECK(refusal_of_process(R"({"argv":[""]})") ==
@@ -112,7 +117,7 @@ TEST_CASE("a wrong process is refused with the field, its rule and what came") {
         R"(process: "env" must be an object of strings whose names hold no '=', not an array)");
 }
 
-TEST_CASE("a wrong setup is refused with the field, its rule and what came") {
+TEST_CASE("a wrong setup is refused with the field and its rule and what came") {
   CHECK(refusal_of_setup(R"({"hostname":"a b"})") ==
         R"(setup: "hostname" must be letters, digits, '-' and '.', at most 64, not "a b")");
   CHECK(refusal_of_setup(R"({"machine_id":"ABC"})") ==

@@ -39,7 +39,7 @@ int refusal(HttpKind kind, const std::string& text, HttpReaderLimits limits = {}
 }  // namespace
 
 TEST_SUITE("gateway/http_reader") {
-  TEST_CASE("a request with a length, and what follows it") {
+  TEST_CASE("a request with a length and what follows it") {
     auto reader = read_whole(HttpKind::request,
                              "POST /v1/x?y=1 HTTP/1.1\r\nHost: a\r\nX-Empty:\r\nContent-Length: 4\r\n\r\nbodyGET /");
     REQUIRE(reader.head_done());
@@ -55,7 +55,7 @@ TEST_SUITE("gateway/http_reader") {
     CHECK(reader.take_rest() == "GET /");
   }
 
-  TEST_CASE("a chunked body arrives without its framing, byte by byte too") {
+  TEST_CASE("a chunked body arrives without its framing even byte by byte") {
     const std::string text =
         "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n4;name=value\r\nabcd\r\n3\r\nefg\r\n0\r\nTrailer: "
         "x\r\n\r\n";
@@ -132,7 +132,7 @@ TEST_SUITE("gateway/http_reader") {
     CHECK_THROWS_AS(reader.feed_end(), HttpError);
   }
 
-  TEST_CASE("limits: 431 for heads, 413 for bodies") {
+  TEST_CASE("limits: 431 for heads and 413 for bodies") {
     HttpReaderLimits limits;
     limits.head_bytes = 1000;
     limits.body_bytes = 10;

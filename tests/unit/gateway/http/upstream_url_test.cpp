@@ -27,7 +27,7 @@ TEST_SUITE("gateway/upstream_url") {
     CHECK(parse_upstream("http://[::1]:81").host_field() == "[::1]:81");
   }
 
-  TEST_CASE("refused, with the address and the rule") {
+  TEST_CASE("refused with the address and the rule") {
     for (const char* address : {"", "api.openai.com", "ftp://a", "https://", "https:///v1", "https://a b/",
                                 "https://a:0/", "https://a:70000/", "https://a:x/", "https://[::1/", "https://[zz]/",
                                 "https://a/v1?key=1", "https://a/#x", "https://a/\r\nX: y", "http://api.openai.com/v1",

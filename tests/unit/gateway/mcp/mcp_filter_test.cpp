@@ -65,7 +65,7 @@ TEST_SUITE("gateway/mcp_filter") {
     CHECK(nixos().judge(" \t\r").action == Action::drop);
   }
 
-  TEST_CASE("a call that passes tells its tool, arguments and id") {
+  TEST_CASE("a call that passes tells its tool and arguments and id") {
     const McpVerdict verdict =
         nixos().judge(call({{"action", "search"}, {"query", std::string(1000, 'q')}}, "nix", "x"));
     CHECK(verdict.action == Action::pass);
@@ -80,7 +80,7 @@ TEST_SUITE("gateway/mcp_filter") {
     CHECK(nixos().judge(R"({"id":1,"method":"tools/call","params":{"name":"nix"}})").arguments == "{}");
   }
 
-  TEST_CASE("denied tools, and tools that are not allowed") {
+  TEST_CASE("denied tools and tools that are not allowed") {
     CHECK(tool_text(refused(call({}, "danger"))).find("mcp.nixos.tools.deny") != std::string::npos);
     CHECK(tool_text(refused(call({}, " Danger"))).find("denies") != std::string::npos);
     vmspec::McpSpec spec;
@@ -94,7 +94,7 @@ TEST_SUITE("gateway/mcp_filter") {
     CHECK(tool_text(refused(call({}, "nix_versions"), McpFilter(spec))) != "");
   }
 
-  TEST_CASE("denied arguments, as they are and in disguise") {
+  TEST_CASE("denied arguments as they are and in disguise") {
     const std::string text = tool_text(refused(call({{"action", "store"}, {"query", "/nix/store/x"}})));
     CHECK(text.find("action = \"store\"") != std::string::npos);
     for (const json& value : {json("flake-inputs"), json(" store"), json("store\t"), json("STORE"), json("Store "),
@@ -137,7 +137,7 @@ TEST_SUITE("gateway/mcp_filter") {
     CHECK(passes(R"({"id":1,"method":"ping","params":[{"a":1},{"a":2},{"a":{"a":1}}]})"));
   }
 
-  TEST_CASE("keys in another case, which lenient parsers take for the protocol's own") {
+  TEST_CASE("keys in another case which lenient parsers take for the protocol's own") {
     CHECK(refused(R"({"id":1,"Method":"tools/call","params":{}})")["error"]["code"] == -32600);
     CHECK(refused(R"({"id":1,"method":"ping","PARAMS":{}})")["error"]["code"] == -32600);
     CHECK(refused("{\"id\":1,\"method\":\"ping\",\"param\u017f\":{}}")["error"]["code"] == -32600);
@@ -202,7 +202,7 @@ TEST_SUITE("gateway/mcp_filter") {
         -32602);
   }
 
-  TEST_CASE("a denied call without an id is dropped, and told") {
+  TEST_CASE("a denied call without an id is dropped and told") {
     const McpVerdict verdict =
         nixos().judge(R"({"method":"tools/call","params":{"name":"nix","arguments":{"action":"store"}}})");
     CHECK(verdict.action == Action::drop);
@@ -216,7 +216,7 @@ TEST_SUITE("gateway/mcp_filter") {
     CHECK(nixos().judge(R"({"method":"notifications/cancelled","params":{"requestId":[1]}})").cancelled == "");
   }
 
-  TEST_CASE("depth, keys and size are bounded") {
+  TEST_CASE("depth and keys and size are bounded") {
     const auto nested = [](int levels) {
       return R"({"id":1,"method":"ping","params":)" + std::string(levels, '[') + std::string(levels, ']') + "}";
     };

@@ -221,7 +221,7 @@ TEST_SUITE("gateway/mcp_gateway") {
     CHECK(world.events.at(0)["ok"] == true);
   }
 
-  TEST_CASE("but not for ever, nor for a server that stays") {
+  TEST_CASE("but not for ever nor for a server that stays") {
     if (!sandbox_works()) return;
     McpLimits limits;
     limits.drain_time = 200ms;
@@ -273,7 +273,7 @@ TEST_SUITE("gateway/mcp_gateway") {
     CHECK(world.events.size() == 1);
   }
 
-  TEST_CASE("a server that dies ends the connection, and the next one gets a new server") {
+  TEST_CASE("a server that dies ends the connection and the next one gets a new server") {
     if (!sandbox_works()) return;
     McpWorld world;
     world.test([&]() -> asio::awaitable<void> {
@@ -306,7 +306,7 @@ TEST_SUITE("gateway/mcp_gateway") {
     CHECK(world.events.at(0)["ok"] == true);
   }
 
-  TEST_CASE("ids that are in use, and too many of them") {
+  TEST_CASE("ids that are in use and too many of them") {
     if (!sandbox_works()) return;
     McpLimits limits;
     limits.outstanding = 2;
@@ -323,7 +323,7 @@ TEST_SUITE("gateway/mcp_gateway") {
     CHECK(world.events.size() == 4);
   }
 
-  TEST_CASE("large lines pass, too large ones end the connection") {
+  TEST_CASE("large lines pass while too large ones end the connection") {
     if (!sandbox_works()) return;
     McpLimits limits;
     limits.reply_line_bytes = 4 << 20;
@@ -339,7 +339,7 @@ TEST_SUITE("gateway/mcp_gateway") {
     CHECK(world.events.at(1)["ok"] == false);
   }
 
-  TEST_CASE("a guest that reads nothing stops its server, not the gateway") {
+  TEST_CASE("a guest that reads nothing stops its server and not the gateway") {
     if (!sandbox_works()) return;
     McpWorld world;
     world.test([&]() -> asio::awaitable<void> {
@@ -355,7 +355,7 @@ TEST_SUITE("gateway/mcp_gateway") {
     });
   }
 
-  TEST_CASE("stderr goes to the log, up to its limit") {
+  TEST_CASE("stderr goes to the log up to its limit") {
     if (!sandbox_works()) return;
     McpWorld world;
     world.test([&]() -> asio::awaitable<void> {

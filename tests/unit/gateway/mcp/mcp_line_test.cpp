@@ -32,7 +32,7 @@ TEST_SUITE("gateway/mcp_line") {
     CHECK(lines_of("a\n", 1, 10) == std::vector<std::string>{"a"});
   }
 
-  TEST_CASE("a line over the limit is told once, and the next one is good again") {
+  TEST_CASE("a line over the limit is told once and the next one is good again") {
     const std::string text = "short\n" + std::string(11, 'x') + "\nexact-ten!\n" + std::string(1000, 'y') + "\nend\n";
     const std::vector<std::string> expected = {"short", "!", "exact-ten!", "!", "end"};
     for (const std::size_t piece : {1, 3, 10, 11, 12, 13, 5000}) CHECK(lines_of(text, piece, 10) == expected);

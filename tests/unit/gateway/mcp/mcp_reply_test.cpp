@@ -18,7 +18,7 @@ TEST_SUITE("gateway/mcp_reply") {
     CHECK(reply->text == "found");
   }
 
-  TEST_CASE("errors of both kinds, and the id wherever it stands") {
+  TEST_CASE("errors of both kinds and the id wherever it stands") {
     auto reply = read_mcp_reply(R"({"result":{"content":[{"text":"bad","type":"text"}],"isError":true},"id":"a\"b"})");
     REQUIRE(reply);
     CHECK(reply->id == R"("a\"b")");

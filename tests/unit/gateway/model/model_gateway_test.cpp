@@ -83,7 +83,7 @@ TEST_SUITE("gateway/model_gateway") {
     CHECK(world.events[0]["response_bytes"] == 5);
   }
 
-  TEST_CASE("several requests on one connection, pipelined too") {
+  TEST_CASE("several requests on one connection even pipelined") {
     int count = 0;
     ModelWorld world([&](FakeUpstream::Connection& connection) -> asio::awaitable<void> {
       co_await connection.read_until("\r\n\r\n");
@@ -101,7 +101,7 @@ TEST_SUITE("gateway/model_gateway") {
     CHECK(world.events.size() == 3);
   }
 
-  TEST_CASE("server-sent events pass as they come, and their commands are seen") {
+  TEST_CASE("server-sent events pass as they come and their commands are seen") {
     AsyncEvent* first_was_read = nullptr;
     bool sent_second = false;
     ModelWorld world([&](FakeUpstream::Connection& connection) -> asio::awaitable<void> {
@@ -290,7 +290,7 @@ TEST_SUITE("gateway/model_gateway") {
     CHECK(ended);
   }
 
-  TEST_CASE("a head that trickles in is cut off, an idle connection closed") {
+  TEST_CASE("a head that trickles in is cut off and an idle connection closed") {
     ModelLimits limits;
     limits.head_time = 300ms;
     limits.keep_alive_time = 100ms;
@@ -311,7 +311,7 @@ TEST_SUITE("gateway/model_gateway") {
     });
   }
 
-  TEST_CASE("connections have a limit, and a place is free again after one") {
+  TEST_CASE("connections have a limit and a place is free again after one") {
     ModelLimits limits;
     limits.connections = 1;
     ModelWorld world(

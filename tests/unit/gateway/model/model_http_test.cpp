@@ -59,7 +59,7 @@ TEST_SUITE("gateway/model_http") {
     CHECK(refusal("POST /v1/x HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n") == 400);
   }
 
-  TEST_CASE("the guest's credentials and hop-by-hop fields fall away, ours come in") {
+  TEST_CASE("the guest's credentials and hop-by-hop fields fall away and ours come in") {
     const auto head = head_of(
         "POST /v1/responses HTTP/1.1\r\nHost: 127.0.0.1:4180\r\nAuthorization: Bearer guest\r\nCookie: a=b\r\n"
         "X-Api-Key: guest\r\nX-Auth-Token: guest\r\nClient-Secret: guest\r\nProxy-Authorization: "
@@ -81,7 +81,7 @@ TEST_SUITE("gateway/model_http") {
           "POST /x HTTP/1.1\r\nHost: [::1]:81\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n");
   }
 
-  TEST_CASE("answers keep a length, else they are chunked") {
+  TEST_CASE("answers keep a length or else are chunked") {
     const auto request = head_of("GET /v1/x HTTP/1.1\r\n\r\n");
     const auto old_request = head_of("GET /v1/x HTTP/1.0\r\n\r\n");
     const auto head_request = head_of("HEAD /v1/x HTTP/1.1\r\n\r\n");

@@ -124,7 +124,7 @@ std::string ask(const std::string& names, const std::string& host, bool trusted,
 }  // namespace
 
 TEST_SUITE("gateway/model_tls") {
-  TEST_CASE("a certificate SSL_CERT_FILE trusts, for the right name or address") {
+  TEST_CASE("a certificate SSL_CERT_FILE trusts for the right name or address") {
     std::string request;
     CHECK(has(ask("DNS:localhost", "localhost", true, request), "200 OK"));
     CHECK(has(request, "Authorization: Bearer sk-tls-key\r\n"));

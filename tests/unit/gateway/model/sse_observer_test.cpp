@@ -31,7 +31,7 @@ std::vector<std::string> seen(const std::string& stream, std::size_t piece) {
 }  // namespace
 
 TEST_SUITE("gateway/sse_observer") {
-  TEST_CASE("commands of all the shapes, in pieces of any size") {
+  TEST_CASE("commands of all the shapes in pieces of any size") {
     const std::string stream =
         call("exec_command", {{"cmd", "make test"}}) + "data: {\"type\":\"response.output_text.delta\"}\r\n\r\n" +
         call("shell", {{"command", {"bash", "-lc", "ls"}}}) + call("local_shell", {{"command", {"pwd"}}}) +
@@ -41,14 +41,14 @@ TEST_SUITE("gateway/sse_observer") {
     for (const std::size_t piece : {1, 7, 64, 100000}) CHECK(seen(stream, piece) == expected);
   }
 
-  TEST_CASE("a command is cut to 300 bytes, between characters") {
+  TEST_CASE("a command is cut to 300 bytes between characters") {
     std::string long_command = std::string(299, 'x') + "\u00e4\u00e4";
     const auto commands = seen(call("exec_command", {{"cmd", long_command}}), 1000);
     REQUIRE(commands.size() == 1);
     CHECK(commands[0] == std::string(299, 'x'));
   }
 
-  TEST_CASE("a line over 1 MiB is skipped, the next one is not") {
+  TEST_CASE("a line over 1 MiB is skipped and the next one is not") {
     const std::string big = call("exec_command", {{"cmd", std::string(2 << 20, 'x')}});
     for (const std::size_t piece : {65536, 10 << 20}) {
       CHECK(seen(big + call("exec_command", {{"cmd", "after"}}), piece) == std::vector<std::string>{"after"});

@@ -48,7 +48,7 @@ TEST_CASE("no prompt is taken for a flag") {
   CHECK(words.back() == "--help");
 }
 
-TEST_CASE("the configuration is TOML whatever the names are, and holds no key") {
+TEST_CASE("the configuration is TOML whatever the names are and holds no key") {
   const std::string text = render_codex_config({.model = "a\"\n[evil]\nx = \"",
                                                 .workspace_mount = "/work \"x\"",
                                                 .mcp_servers = {"nixos", "two"},

@@ -57,7 +57,7 @@ std::vector<std::string> mounted(const VmSpec& spec) {
 
 }  // namespace
 
-TEST_CASE("a devShell of a host guest: the store, its variables behind ours, its PATH in front, its hook") {
+TEST_CASE("a devShell of a host guest: the store and its variables behind ours and its PATH in front and its hook") {
   DevShellRun run;
   const VmSpec spec = run.plan();
   CHECK(run.lines.empty());
@@ -94,7 +94,7 @@ TEST_CASE("a devShell without a hook and without a PATH") {
   CHECK(spec.agent.env.at("PATH") == spec.image.path);
 }
 
-TEST_CASE("a devShell that is still to be built is said, and where there can be none that is said at its key") {
+TEST_CASE("a devShell that is still to be built is said and where there can be none that is said at its key") {
   DevShellRun run;
   run.facts.devshell = DevShell{.store = "/nix/store"};
   CHECK(has_line(run.plan().notes, "which Nix has to build first"));
@@ -108,7 +108,7 @@ TEST_CASE("a devShell that is still to be built is said, and where there can be 
   CHECK(run.problems[0].code == ExitCode::cannot_start);
 }
 
-TEST_CASE("a nix guest has the store already, unless it is a disk of its own packages") {
+TEST_CASE("a nix guest has the store already unless it is a disk of its own packages") {
   DevShellRun run;
   NixGuest guest;
   guest.built = true;
@@ -128,7 +128,7 @@ TEST_CASE("a nix guest has the store already, unless it is a disk of its own pac
   CHECK(has_line(run.lines, "store.share: \"closure\" leaves the packages of guest.devshell out"));
 }
 
-TEST_CASE("what is looked up for a devShell, and nothing of it without") {
+TEST_CASE("what is looked up for a devShell and nothing of it without") {
   std::vector<Problem> problems;
   CHECK_FALSE(needed_facts(testing::builtin("default"), testing::some_run()).devshell);
   DevShellRun run;
@@ -140,7 +140,7 @@ TEST_CASE("what is looked up for a devShell, and nothing of it without") {
   CHECK(spec.image.devshell_root.empty());
 }
 
-TEST_CASE("the hook runs before the command, away from its stdin and stdout, and what it exports stays") {
+TEST_CASE("the hook runs before the command away from its stdin and stdout and what it exports stays") {
   const auto enter = [](const char* hook) {
     const auto entered = entering_devshell({"sh", "-c", "echo \"$1 $HOOKED\"; cat", "x", "an argument with 'quotes'"});
     SpawnOptions options{.program = "bash", .args = {entered.begin() + 1, entered.end()}};

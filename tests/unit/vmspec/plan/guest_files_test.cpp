@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "tests/unit/has.hpp"
+
 namespace agentvm::vmspec {
 
 namespace {
@@ -25,7 +27,7 @@ GuestFilesInput some_input() {
 
 }  // namespace
 
-TEST_CASE("accounts: the agent is uid 1000, and there is no password anywhere") {
+TEST_CASE("accounts: the agent is uid 1000 and there is no password anywhere") {
   const auto files = guest_files(some_input());
   const GuestFile* passwd = find(files, "/etc/passwd");
   REQUIRE(passwd != nullptr);
@@ -47,7 +49,7 @@ TEST_CASE("sudo asks nobody") {
     CHECK(find(files, std::string("/etc/pam.d/") + service) != nullptr);
 }
 
-TEST_CASE("directories between the home and a share belong to the agent, the shares do not") {
+TEST_CASE("directories between the home and a share belong to the agent and the shares do not") {
   const auto files = guest_files(some_input());
   for (const char* path : {"/home/dev", "/home/dev/.cargo", "/home/dev/.rustup"}) {
     CAPTURE(path);
@@ -69,7 +71,7 @@ TEST_CASE("a share inside a share needs no directory of ours") {
   CHECK(find(files, "/home/dev/a/b") == nullptr);
 }
 
-TEST_CASE("the guidance names the workspace, the user and the servers") {
+TEST_CASE("the guidance names the workspace and the user and the servers") {
   const std::string text =
       render_agents_md({.user = "dev", .mount = "/code", .read_only = true, .mcp_servers = {"nixos", "other"}});
   CHECK(text.find("`/code`") != std::string::npos);
@@ -79,6 +81,11 @@ TEST_CASE("the guidance names the workspace, the user and the servers") {
   CHECK(text.find("`other`") != std::string::npos);
   CHECK(text.find('@') == std::string::npos);
   CHECK(text.find("there is none") != std::string::npos);
+  const std::string fixed =
+      render_agents_md({.user = "dev", .mount = "/code", .kind = GuestKind::nix, .store_writable = false});
+  CHECK(test::has(fixed, "can neither build nor install"));
+  CHECK_FALSE(test::has(render_agents_md({.user = "dev", .mount = "/code", .kind = GuestKind::nix}), "neither build"));
+  CHECK(test::has(render_agents_md({.user = "dev", .mount = "/code", .kernel_modules = false}), "no modules"));
   const std::string online = render_agents_md({.user = "dev", .mount = "/code", .internet = true});
   CHECK(online.find("public addresses") != std::string::npos);
   CHECK(online.find("there is none") == std::string::npos);

@@ -65,7 +65,7 @@ const GuestFile* nix_file(const VmSpec& spec, const std::string& path) {
 
 }  // namespace
 
-TEST_CASE("a nix guest brings its kernel, store, account and agent; of the host it sees the workspace alone") {
+TEST_CASE("a nix guest brings its kernel and store and account and agent and of the host it sees the workspace alone") {
   NixRun run;
   const VmSpec spec = run.plan();
   for (const std::string& line : run.lines) FAIL_CHECK(line);
@@ -105,7 +105,7 @@ TEST_CASE("the only files of a nix guest are the agent's own") {
   CHECK(config->content.find("[projects.\"/work\"]") != std::string::npos);
 }
 
-TEST_CASE("an agent of the host's is shared with a nix guest, whose /usr is not the host's") {
+TEST_CASE("an agent of the host's is shared with a nix guest whose /usr is not the host's") {
   NixRun run;
   run.facts.nix_guest->agent.reset();
   run.plan();
@@ -138,13 +138,14 @@ TEST_CASE("what a nix guest's kernel is told") {
   const std::string line = kernel_cmdline(run.plan());
   CHECK(line ==
         "console=hvc0 init=/nix/store/s/init console=ttyS0 panic=-1 8250.nr_uarts=1 systemd.getty_auto=no "
-        "systemd.machine_id=0123456789abcdef0123456789abcdef agentvm.transport=virtio-serial");
+        "systemd.tty.term.console=dumb "
+        "systemd.machine_id=0123456789abcdef0123456789abcdef norandmaps agentvm.transport=virtio-serial");
   run.facts.nix_guest->kernel_params.assign(1900, "x");
   run.plan();
   CHECK(has_line(run.lines, "the kernel's command line would be"));
 }
 
-TEST_CASE("cloud-hypervisor boots the ELF kernel, over vsock, with the store as a share or as a disk") {
+TEST_CASE("cloud-hypervisor boots the ELF kernel over vsock with the store as a share or as a disk") {
   NixRun run;
   run.facts.kvm = true;
   run.facts.programs["cloud-hypervisor"] = "/usr/bin/cloud-hypervisor";
@@ -165,7 +166,7 @@ TEST_CASE("cloud-hypervisor boots the ELF kernel, over vsock, with the store as 
   CHECK(disk.shares.size() == 1);
 }
 
-TEST_CASE("before it is built, a plan is checked with what the profile tells") {
+TEST_CASE("before it is built a plan is checked with what the profile tells") {
   NixRun run;
   run.facts.nix_guest = unbuilt_nix_guest(testing::builtin("rust"));
   const VmSpec spec = run.plan();
@@ -190,7 +191,7 @@ TEST_CASE("of the host a nix guest needs neither tools nor exposed directories")
   CHECK(needed_facts(own, request, GuestKind::nix).agent_package == "host");
 }
 
-TEST_CASE("what only a nix guest can have is refused for a host guest, and Nix that was passed over is said") {
+TEST_CASE("what only a nix guest can have is refused for a host guest and Nix that was passed over is said") {
   HostFacts facts = testing::debian_host();
   facts.nix_passed_over = true;
   std::vector<Problem> problems;

@@ -27,7 +27,7 @@ TEST_CASE("being within goes by whole parts") {
   CHECK_FALSE(is_within("/a", "/a/b"));
 }
 
-TEST_CASE("secret places are refused: themselves, what is in them, and what holds them") {
+TEST_CASE("secret places are refused: themselves and what is in them and what holds them") {
   for (const char* path : {"~/.ssh",
                            "~/.ssh/keys",
                            "~/.gnupg",

@@ -63,7 +63,7 @@ TEST_CASE("what must be looked up") {
   CHECK(needed_facts(builtin("rust"), command_run({"true"})).agent_package.empty());
 }
 
-TEST_CASE("machine: CPUs are clamped and said, KVM or why not is said") {
+TEST_CASE("machine: CPUs are clamped and said and KVM or why not is said") {
   const auto p = plan(builtin("default"));
   CHECK(p.lines.empty());
   CHECK(p.spec.vcpus == 4);
@@ -82,7 +82,23 @@ TEST_CASE("machine: CPUs are clamped and said, KVM or why not is said") {
   CHECK(has_line(plan(builtin("default"), facts).spec.notes, "machine.memory (4GiB) is more than the host has (1GiB)"));
 }
 
-TEST_CASE("shares: /usr, the workspace, the agent, what is exposed") {
+TEST_CASE("a guest has the time to boot that its kind takes") {
+  const auto timeout = [](bool nix, bool kvm, std::int64_t asked = 0) {
+    auto facts = debian_host();
+    facts.kvm = kvm;
+    if (nix) facts.nix_guest = unbuilt_nix_guest(builtin("default"));
+    auto request = command_run({"true"});
+    request.boot_timeout_ms = asked;
+    return plan(builtin("default"), facts, request).spec.boot_timeout_ms;
+  };
+  CHECK(timeout(true, false) == 300'000);
+  CHECK(timeout(true, true) == 120'000);
+  CHECK(timeout(false, false) == 90'000);
+  CHECK(timeout(false, true) == 60'000);
+  CHECK(timeout(true, false, 7000) == 7000);
+}
+
+TEST_CASE("shares: /usr and the workspace and the agent and what is exposed") {
   const auto p = plan(builtin("rust"));
   CHECK(p.lines.empty());
   REQUIRE(p.spec.shares.size() == 5);
@@ -100,7 +116,7 @@ TEST_CASE("shares: /usr, the workspace, the agent, what is exposed") {
   CHECK(p.spec.agent.env.at("PATH") == p.spec.image.path);
 }
 
-TEST_CASE("a Codex under /usr needs no share; one in a home directory's top is refused") {
+TEST_CASE("a Codex under /usr needs no share but one in a home directory's top is refused") {
   auto facts = debian_host();
   facts.codex.path = "/usr/bin/codex";
   const auto p = plan(builtin("default"), facts);
@@ -113,7 +129,7 @@ TEST_CASE("a Codex under /usr needs no share; one in a home directory's top is r
   CHECK(has_line(refused.lines, "its directory must not be shown"));
 }
 
-TEST_CASE("exposed paths: missing ones are skipped and said, files and links to secrets refused") {
+TEST_CASE("exposed paths: missing ones are skipped and said while files and links to secrets are refused") {
   auto facts = debian_host();
   facts.paths.clear();
   facts.found["cargo"] = facts.found["rustc"] = "/usr/bin/cargo";
@@ -130,7 +146,7 @@ TEST_CASE("exposed paths: missing ones are skipped and said, files and links to 
   CHECK(has_line(plan(profile, facts).lines, "must not be shown to a guest"));
 }
 
-TEST_CASE("an absolute exposed path keeps its place; one under /usr is there anyway") {
+TEST_CASE("an absolute exposed path keeps its place while one under /usr is there anyway") {
   auto facts = debian_host();
   facts.paths = {{"/opt/tool", {true, "/opt/tool-1.2", {"/opt/tool/bin"}}},
                  {"/usr/lib/go", {true, "/usr/lib/go", {"/usr/lib/go/bin"}}}};
@@ -154,7 +170,7 @@ TEST_CASE("tools: missing ones and ones the guest does not see are named") {
   CHECK(p.lines[0].starts_with("built-in rust.toml:"));
 }
 
-TEST_CASE("missing programs of the host are all named, with how to get them") {
+TEST_CASE("missing programs of the host are all named with how to get them") {
   auto facts = debian_host();
   facts.programs.clear();
   facts.kernels.clear();
@@ -205,7 +221,7 @@ TEST_CASE("no MCP server runs on the host without its sandbox") {
   CHECK(plan(with("[mcp.nixos]\ncommand = []\n"), facts).lines.empty());
 }
 
-TEST_CASE("Codex needs its key, unless the model is on this machine") {
+TEST_CASE("Codex needs its key unless the model is on this machine") {
   auto facts = debian_host();
   facts.environment.erase("OPENAI_API_KEY");
   const auto p = plan(builtin("default"), facts);
@@ -226,7 +242,7 @@ TEST_CASE("no key is anywhere in a plan") {
   CHECK_FALSE(p.spec.agent.env.contains("OPENAI_API_KEY"));
 }
 
-TEST_CASE("the agent: exec with a prompt, the terminal without one") {
+TEST_CASE("the agent: exec with a prompt and the terminal without one") {
   const auto exec = plan(builtin("default"));
   CHECK(exec.spec.agent.argv.back() == "make the tests pass");
   CHECK_FALSE(exec.spec.agent.pty);
@@ -251,7 +267,7 @@ TEST_CASE("the agent: exec with a prompt, the terminal without one") {
   CHECK(has_line(plan(builtin("default"), debian_host(), request).lines, "is no prompt"));
 }
 
-TEST_CASE("package managers know that there is no network, unless the profile says otherwise") {
+TEST_CASE("package managers know that there is no network unless the profile says otherwise") {
   CHECK(plan(builtin("default")).spec.agent.env.at("CARGO_NET_OFFLINE") == "true");
   CHECK(plan(with("agent.env = { CARGO_NET_OFFLINE = \"false\" }\n")).spec.agent.env.at("CARGO_NET_OFFLINE") ==
         "false");
@@ -267,7 +283,7 @@ TEST_CASE("a command's stdin is what the caller passes on") {
   CHECK(has_line(plan(builtin("default"), debian_host(), command_run({})).lines, "there is no command to run"));
 }
 
-TEST_CASE("arguments are appended, the profile's first") {
+TEST_CASE("arguments are appended after the profile's") {
   RunRequest request = some_run();
   request.agent_args = {"-c", "x=1"};
   const auto p = plan(with("agent.args = [\"--json\"]\n"), debian_host(), request);
@@ -277,7 +293,7 @@ TEST_CASE("arguments are appended, the profile's first") {
         std::vector<std::string>{"--json", "-c", "x=1", "--", "make the tests pass"});
 }
 
-TEST_CASE("files belong to the caller, or to the workspace's owner when root calls") {
+TEST_CASE("files belong to the caller or to the workspace's owner when root calls") {
   CHECK(plan(builtin("default")).spec.owner_uid == 1001);
   auto facts = debian_host();
   facts.uid = facts.gid = 0;
@@ -331,7 +347,7 @@ TEST_CASE("cloud-hypervisor runs the machine where it is found and KVM works") {
   CHECK(p.spec.hypervisor == HypervisorKind::qemu);
 }
 
-TEST_CASE("cloud-hypervisor that cannot run the machine is refused, each reason by itself") {
+TEST_CASE("cloud-hypervisor that cannot run the machine is refused with each reason by itself") {
   HostFacts facts = debian_host();
   const Profile wanted = with("machine.hypervisor = \"cloud-hypervisor\"\n");
   auto p = plan(wanted, facts, some_run());
@@ -349,7 +365,7 @@ TEST_CASE("cloud-hypervisor that cannot run the machine is refused, each reason 
   CHECK(p.problems[0].key == "machine.connect");
 }
 
-TEST_CASE("engines of later versions are refused, each with its key and place") {
+TEST_CASE("engines of later versions are refused each with its key and place") {
   const std::vector<std::pair<const char*, const char*>> cases = {
       {"workspace.mode", "\"review\""}, {"network.egress", "\"proxy\""}, {"network.allow", "[\"a.org\"]"},
       {"agent.kind", "\"claude\""},     {"agent.kind", "\"gemini\""},    {"agent.kind", "\"opencode\""},
@@ -368,7 +384,7 @@ TEST_CASE("engines of later versions are refused, each with its key and place") 
   }
 }
 
-TEST_CASE("nat where it works, without asking only where netd runs") {
+TEST_CASE("nat where it works and without asking only where netd runs") {
   HostFacts facts = debian_host();
   facts.nat = {.works = false, .reason = "agentvm-netd is not running", .hint = "start it"};
   auto p = plan(with("network.egress = \"nat\"\n"), facts);

@@ -13,7 +13,7 @@ TEST_CASE("there are seven") {
   CHECK(names == std::vector<std::string>{"cpp", "default", "go", "nix", "node", "python", "rust"});
 }
 
-TEST_CASE("each is without mistakes, described, and needs no engine this version lacks") {
+TEST_CASE("each is without mistakes and described and needs no engine this version lacks") {
   for (const auto& one : builtin_profiles()) {
     const std::string& name = one.first;
     CAPTURE(name);

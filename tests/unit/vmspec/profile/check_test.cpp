@@ -30,7 +30,7 @@ TEST_CASE("a port is published once") {
   CHECK(parse("network.publish = [\"127.0.0.1:80:1\", \"127.0.0.2:80:2\", \"127.0.0.1:81:1\"]\n").lines.empty());
 }
 
-TEST_CASE("kind = command needs one, unless it is wrong anyway") {
+TEST_CASE("kind = command needs one unless it is wrong anyway") {
   CHECK(only_problem("agent.kind = \"command\"\n").find("agent.command: is needed") != std::string::npos);
   CHECK(only_problem("agent.kind = \"command\"\nagent.command = 3\n").find("must be a list") != std::string::npos);
 }
@@ -40,7 +40,7 @@ TEST_CASE("the key's variable never enters the guest") {
             .find("agent.env.K: is the variable of the model's key") != std::string::npos);
 }
 
-TEST_CASE("servers have a command; an empty one switches off") {
+TEST_CASE("servers have a command and an empty one switches off") {
   CHECK(only_problem("[mcp.x]\ntools.deny = [\"a\"]\n").find("mcp.x: has no command") != std::string::npos);
   CHECK(parse("[mcp.x]\ncommand = []\n").lines.empty());
 }

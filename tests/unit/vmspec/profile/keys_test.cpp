@@ -112,7 +112,7 @@ TEST_CASE("every key of the table has a case here") {
   }
 }
 
-TEST_CASE("right values are taken, wrong ones refused with place and key") {
+TEST_CASE("right values are taken and wrong ones refused with place and key") {
   for (const KeyCase& one : key_cases()) {
     for (const char* value : one.right) {
       const auto parsed = parse(assignment(one.key, value));
@@ -227,7 +227,7 @@ write = false
   CHECK(p.origin("machine.vcpus") == Origin{"p.toml", 4, 9});
 }
 
-TEST_CASE("wording of a type, a range, a choice") {
+TEST_CASE("wording of a type and a range and a choice") {
   CHECK(only_problem("machine.vcpus = \"many\"\n") ==
         "p.toml:1:17: machine.vcpus: must be a whole number from 1 to 256 (got the string 'many')");
   CHECK(only_problem("machine.vcpus = 0\n") ==
@@ -237,7 +237,7 @@ TEST_CASE("wording of a type, a range, a choice") {
         "mean 'codex'?");
 }
 
-TEST_CASE("unknown keys name the nearest one, in the same table first") {
+TEST_CASE("unknown keys name the nearest one in the same table first") {
   CHECK(only_problem("[machine]\nmemroy = \"4GiB\"\n") ==
         "p.toml:2:1: machine.memroy: unknown key; did you mean 'memory'?");
   CHECK(only_problem("[machin]\nvcpus = 1\n") == "p.toml:1:2: machin: unknown key; did you mean 'machine'?");

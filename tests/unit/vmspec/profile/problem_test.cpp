@@ -5,7 +5,7 @@
 
 namespace agentvm::vmspec {
 
-TEST_CASE("a problem is one line: file:line:column: key: message; hint") {
+TEST_CASE("a problem is one line with file and line and column and key and message and hint") {
   CHECK(
       format(
           {.file = "a.toml", .line = 3, .column = 9, .key = "machine.vcpus", .message = "must be so", .hint = "do"}) ==
@@ -19,12 +19,12 @@ TEST_CASE("control characters of a hostile file cannot reach the terminal") {
   CHECK(quote_value("a\x07") == "'a\\x07'");
 }
 
-TEST_CASE("a long value is cut, never inside a character") {
+TEST_CASE("a long value is cut but never inside a character") {
   const std::string cut = quote_value(std::string(59, 'a') + "\xc3\xa9\xc3\xa9");
   CHECK(cut == "'" + std::string(59, 'a') + "...'");
 }
 
-TEST_CASE("the nearest word is found for slips, not for other words") {
+TEST_CASE("the nearest word is found for slips and not for other words") {
   const std::vector<std::string_view> known = {"memory", "vcpus", "disk", "hypervisor"};
   CHECK(nearest("memroy", known) == "memory");
   CHECK(nearest("memoy", known) == "memory");
@@ -34,7 +34,7 @@ TEST_CASE("the nearest word is found for slips, not for other words") {
   CHECK(nearest(std::string(100000, 'm'), known) == std::nullopt);
 }
 
-TEST_CASE("many problems are one Error; a usage mistake decides its exit code") {
+TEST_CASE("many problems are one Error whose exit code a usage mistake decides") {
   const std::vector<Problem> missing = {{.message = "a", .code = ExitCode::cannot_start},
                                         {.message = "b", .code = ExitCode::agentvm_failed}};
   CHECK(problems_error(missing).code() == ExitCode::cannot_start);

@@ -29,7 +29,7 @@ Resolved resolve(std::map<std::string, std::string> texts, std::string_view name
 
 }  // namespace
 
-TEST_CASE("tables merge, arrays replace, add appends") {
+TEST_CASE("tables merge and arrays replace and add appends") {
   const auto r = resolve(
       {{"base",
         "[guest]\ntools = [\"a\", \"b\"]\npackages = [\"p\"]\n[agent]\nargs = [\"1\"]\nenv = { A = \"1\", B = \"1\" "
@@ -61,7 +61,7 @@ TEST_CASE("add is checked like the list itself") {
       has_line(resolve({{"mine", "machine.vcpus.add = 3\n"}}, "mine").lines, "machine.vcpus: must be a whole number"));
 }
 
-TEST_CASE("servers and their rules merge; the model's key is one source") {
+TEST_CASE("servers and their rules merge and the model's key is one source") {
   const auto r = resolve({{"mine",
                            "extends = \"default\"\n[mcp.nixos]\narguments.deny = { nix = { action.add = [\"cache\"] }, "
                            "nix_versions = { package = [\"x\"] } }\n"
@@ -82,7 +82,7 @@ TEST_CASE("an inherited key and an inherited server can be taken away") {
   CHECK(r.profile.mcp.at("nixos").command.empty());
 }
 
-TEST_CASE("mistakes of every layer are shown, each in its file") {
+TEST_CASE("mistakes of every layer are shown each in its file") {
   const auto r =
       resolve({{"base", "machine.vcpus = 0\n"}, {"mine", "extends = \"base\"\nmachine.memory = 3\n"}}, "mine");
   REQUIRE(r.lines.size() == 2);
@@ -141,7 +141,7 @@ TEST_CASE("without any name it is the default profile") {
   CHECK(resolve({}, "", "[machine]\nvcpus = 2\n").profile.mcp.contains("nixos"));
 }
 
-TEST_CASE("profile belongs into a workspace's file, and not beside extends") {
+TEST_CASE("profile belongs into a workspace's file and not beside extends") {
   CHECK(has_line(resolve({{"mine", "profile = \"rust\"\n"}}, "mine").lines, "only a workspace's agentvm.toml"));
   CHECK(has_line(resolve({}, "", "profile = \"rust\"\nextends = \"rust\"\n").lines, "says the same as profile"));
 }

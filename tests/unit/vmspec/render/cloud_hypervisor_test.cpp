@@ -76,7 +76,7 @@ TEST_CASE("requests to cloud-hypervisor have its names and types") {
   CHECK(unknown(table, "VmConfig", wrong, "vm.create") == "vm.create.fs[].queue_size is no whole number");
 }
 
-TEST_CASE("a cloud-hypervisor guest's memory is shared, its links are a vsock, and it runs no guests of its own") {
+TEST_CASE("a cloud-hypervisor guest's memory is shared and its links are a vsock and it runs no guests of its own") {
   const VmSpec spec = cloud_spec();
   const json body = render_vm_create(spec, cloud_paths(spec), kernel_cmdline(spec), {});
   CHECK(body["memory"] == json({{"size", spec.memory_bytes}, {"shared", true}, {"thp", true}}));
@@ -88,7 +88,7 @@ TEST_CASE("a cloud-hypervisor guest's memory is shared, its links are a vsock, a
     CHECK_FALSE(body.contains(absent));
 }
 
-TEST_CASE("the store's disk is read-only, and raw whatever it begins with") {
+TEST_CASE("the store's disk is read-only and raw whatever it begins with") {
   VmSpec spec = cloud_spec();
   spec.image.store_disk = "/nix/store/d";
   const json body = render_vm_create(spec, cloud_paths(spec), kernel_cmdline(spec), {.landlock = true});

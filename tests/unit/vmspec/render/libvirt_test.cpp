@@ -6,6 +6,7 @@
 #include <pugixml.hpp>
 
 #include "base/error.hpp"
+#include "tests/unit/has.hpp"
 #include "tests/unit/vmspec/support.hpp"
 #include "vmspec/render/kernel_cmdline.hpp"
 
@@ -33,7 +34,7 @@ pugi::xml_document parse_xml(const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("a network card only where there is a tap, and the tap stays netd's") {
+TEST_CASE("a network card only where there is a tap and the tap stays netd's") {
   const VmSpec spec = some_spec();
   auto paths = some_paths(spec);
   CHECK(render_libvirt_domain(spec, paths, "", {}).find("<interface") == std::string::npos);
@@ -80,7 +81,7 @@ TEST_CASE("KVM and emulation") {
   CHECK(std::string(cell.attribute("memAccess").value()) == "shared");
 }
 
-TEST_CASE("features: a label for QEMU's user, a firmware, spare ports") {
+TEST_CASE("features: a label for QEMU's user and a firmware and spare ports") {
   const VmSpec spec = some_spec();
   const auto plain =
       parse_xml(render_libvirt_domain(spec, some_paths(spec), "", {})).child("domain").child("seclabel").empty();
@@ -99,7 +100,7 @@ TEST_CASE("features: a label for QEMU's user, a firmware, spare ports") {
   CHECK(ports == 2);
 }
 
-TEST_CASE("a VM that ends is gone; nothing is in it that a guest does not need") {
+TEST_CASE("a VM that ends is gone and nothing is in it that a guest does not need") {
   const VmSpec spec = some_spec();
   const auto document = parse_xml(render_libvirt_domain(spec, some_paths(spec), "", {}));
   const auto domain = document.child("domain");
@@ -118,7 +119,7 @@ TEST_CASE("sockets and shares must be as many") {
   CHECK_THROWS_AS(render_libvirt_domain(spec, paths, "", {}), Error);
 }
 
-TEST_CASE("a share alone, for hot-plugging") {
+TEST_CASE("a share alone for hot-plugging") {
   CHECK(render_libvirt_share({.tag = "late", .source = "/s", .mount_point = "/m"}, "/r/x.sock") ==
         "<filesystem type=\"mount\">\n"
         "  <driver type=\"virtiofs\" queue=\"1024\" />\n"
@@ -131,6 +132,17 @@ TEST_CASE("the kernel's command line is what never hung") {
   const std::string line = kernel_cmdline(some_spec());
   for (const char* word : {"console=ttyS0", "panic=-1", "quiet", "8250.nr_uarts=1"}) {
     CHECK((" " + line + " ").find(std::string(" ") + word + " ") != std::string::npos);
+  }
+}
+
+TEST_CASE("addresses are the same in every process under emulation alone") {
+  for (const GuestKind kind : {GuestKind::host, GuestKind::nix}) {
+    VmSpec spec = some_spec();
+    spec.image.kind = kind;
+    spec.accelerator = Accelerator::tcg;
+    CHECK(test::has(kernel_cmdline(spec), " norandmaps"));
+    spec.accelerator = Accelerator::kvm;
+    CHECK_FALSE(test::has(kernel_cmdline(spec), "norandmaps"));
   }
 }
 

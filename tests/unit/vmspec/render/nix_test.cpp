@@ -66,7 +66,7 @@ TEST_CASE("five profiles become the definitions beside them") {
   }
 }
 
-TEST_CASE("no definition has a trailing space, a tab, or a control character") {
+TEST_CASE("no definition has a trailing space or a tab or a control character") {
   for (const auto& [name, source] : builtin_profiles()) {
     for (const DefinitionFile& file : definition_of(testing::builtin(name)).files) {
       CAPTURE(file.name);
@@ -93,7 +93,7 @@ TEST_CASE("a machine is named after its profile in the letters of a host name") 
   CHECK(named(std::string(39, 'a') + "-b") == std::string(39, 'a'));
 }
 
-TEST_CASE("the interface of a machine fits the kernel, and differs between profiles") {
+TEST_CASE("the interface of a machine fits the kernel and differs between profiles") {
   std::set<std::string> macs;
   for (const char* name : {"rust", "python", "a-very-long-profile-name"}) {
     Profile profile;
@@ -106,11 +106,11 @@ TEST_CASE("the interface of a machine fits the kernel, and differs between profi
   CHECK(macs.size() == 3);
 }
 
-TEST_CASE("memory is in whole MiB, rounded up") {
+TEST_CASE("memory is in whole MiB rounded up") {
   CHECK(has(file_of(definition_of(profile_with("machine.memory = \"300000K\"")), "vm.nix"), "mem = 293; # MiB"));
 }
 
-TEST_CASE("agent.package is a package of a flake, or of the host") {
+TEST_CASE("agent.package is a package of a flake or of the host") {
   const auto package = [](AgentKind kind, const char* text) {
     const auto found = nix_agent_package(kind, text);
     return found ? found->input + " " + found->url + " " + found->attribute : "none";

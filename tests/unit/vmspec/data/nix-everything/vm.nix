@@ -76,7 +76,7 @@
   environment.systemPackages = [
     pkgs.git
     pkgs.python3Packages.numpy
-    pkgs."7zz"
+    pkgs._7zz
     pkgs."gtk+"
     pkgs."with"
   ];

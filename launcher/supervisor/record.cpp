@@ -1,0 +1,48 @@
+// record.cpp - state.json.
+#include "launcher/supervisor/record.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <exception>
+
+#include "launcher/supervisor/journal.hpp"
+
+namespace agentvm::supervisor {
+
+Record::Record(const state::VmPaths& paths, const std::string& name, const std::string& uuid) : paths_(paths) {
+  state_.name = name;
+  state_.uuid = uuid;
+  state_.started = timestamp_now();
+}
+
+void Record::enter(const std::string& phase) noexcept {
+  state_.phase = phase;
+  write();
+}
+
+void Record::add(const std::string& role, pid_t pid) noexcept {
+  const auto known = [&](const state::ProcessRecord& process) { return process.pid == pid && process.role == role; };
+  if (std::any_of(state_.processes.begin(), state_.processes.end(), known)) return;
+  state_.processes.push_back({role, pid, state::process_start_time(pid)});
+  write();
+}
+
+bool Record::keep() noexcept {
+  state_.phase = "stopped";
+  state_.processes.clear();
+  return write();
+}
+
+bool Record::write() noexcept {
+  try {
+    state::write_state(paths_, state_);
+    return true;
+  } catch (const std::exception& error) {
+    if (!complained_) spdlog::warn("the VM's record is behind: {}", error.what());
+    complained_ = true;
+    return false;
+  }
+}
+
+}  // namespace agentvm::supervisor

@@ -1,0 +1,50 @@
+// workspace_listing.cpp - two walks of the workspace on a thread of their own.
+#include "launcher/supervisor/workspace_listing.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "base/error.hpp"
+
+namespace agentvm::supervisor {
+
+namespace asio = boost::asio;
+
+WorkspaceListing::WorkspaceListing(asio::any_io_executor executor, HeldDirectory workspace, std::string keep_dir)
+    : workspace_(std::move(workspace)), keep_dir_(std::move(keep_dir)), changed_(executor), worker_(executor) {}
+
+asio::awaitable<void> WorkspaceListing::take() {
+  auto walk = [workspace = workspace_, keep = keep_dir_] {
+    return std::make_shared<const workspace::Snapshot>(workspace::take_snapshot(workspace, keep));
+  };
+  auto walked = worker_.run(std::move(walk));
+  try {
+    if (workspace_) before_ = co_await std::move(walked);
+  } catch (const Error& error) {
+    spdlog::warn("the report will list no files: {}", error.what());
+  }
+  taken_ = true;
+  changed_.notify();
+}
+
+asio::awaitable<void> WorkspaceListing::taken() {
+  while (!taken_) co_await changed_.wait();
+}
+
+asio::awaitable<workspace::WorkspaceChanges> WorkspaceListing::changes() {
+  workspace::WorkspaceChanges none;
+  none.truncated = true;
+  if (!before_) co_return none;
+  auto walk = [before = before_, workspace = workspace_] { return workspace::changes_since(*before, workspace); };
+  auto walked = worker_.run(std::move(walk));
+  try {
+    auto changes = co_await std::move(walked);
+    co_return changes;
+  } catch (const Error& error) {
+    spdlog::warn("the report lists no files: {}", error.what());
+  }
+  co_return none;
+}
+
+}  // namespace agentvm::supervisor

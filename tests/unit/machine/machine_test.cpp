@@ -1,0 +1,284 @@
+// machine_test.cpp - a machine without a run: every step, every ending, and that nothing is left of it.
+#include "launcher/machine/machine.hpp"
+
+#include <doctest/doctest.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "tests/fakes/fake_clock.hpp"
+#include "tests/fakes/fake_parts.hpp"
+
+namespace agentvm::machine {
+
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// A machine on fakes. Time stands still unless a test moves it.
+struct World {
+  asio::io_context io{1};
+  FakeClock clock{io.get_executor()};
+  test::FakeHost host{io.get_executor()};
+  test::FakeParts parts{host};
+  vmspec::VmSpec spec;
+  std::vector<std::string> steps;
+  std::optional<Machine> machine;
+
+  World() {
+    spec.name = "fake";
+    spec.boot_timeout_ms = 60'000;
+    spec.shares = {{"usr", "/usr", "/usr", true, vmspec::ShareOwner::root},
+                   {"work", "/tmp", "/workspace", false, vmspec::ShareOwner::caller}};
+    machine.emplace(io.get_executor(), spec, parts, clock,
+                    [this](const std::string& step, const std::string&) { steps.push_back(step); });
+  }
+  ~World() {
+    finish(machine->take_down());
+    CHECK(machine->state() == State::gone);
+    CHECK(host.nothing_left());
+    host.guest.leave();
+    turn();
+  }
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  void turn() {
+    io.restart();
+    io.poll();
+  }
+  /// Starts a task; what came of it is in `outcome`: "", "running" or the failure's words.
+  std::shared_ptr<std::string> begin(asio::awaitable<void> task) {
+    auto outcome = std::make_shared<std::string>("running");
+    asio::co_spawn(io, std::move(task), [outcome](const std::exception_ptr& error) {
+      outcome->clear();
+      try {
+        if (error) std::rethrow_exception(error);
+      } catch (const std::exception& failure) {
+        *outcome = failure.what();
+      }
+    });
+    turn();
+    return outcome;
+  }
+  std::string finish(asio::awaitable<void> task) { return *begin(std::move(task)); }
+  void advance(std::chrono::milliseconds time) {
+    clock.advance(time);
+    turn();
+  }
+  std::string boot_and_set_up() {
+    const std::string booted = finish(machine->boot());
+    return booted.empty() ? finish(machine->set_up({})) : booted;
+  }
+};
+
+}  // namespace
+
+TEST_SUITE("machine/machine") {
+  TEST_CASE("boots through its steps to a guest that is set up and told the time") {
+    World world;
+    CHECK(world.finish(world.machine->boot()).empty());
+    CHECK(world.machine->state() == State::up);
+    CHECK(world.steps == std::vector<std::string>{"shares", "vmm", "kernel"});
+    CHECK(world.machine->ready_report().kernel == "6.1.0-fake");
+    CHECK(world.host.watched.contains({"vmm", 4242}));
+    CHECK(world.host.guest.setups.empty());
+    guest::GuestSetup setup;
+    setup.hostname = "fake";
+    CHECK(world.finish(world.machine->set_up(setup)).empty());
+    REQUIRE(world.host.guest.setups.size() == 1);
+    const auto told = world.host.guest.setups[0].at("clock_unix_ms").get<std::int64_t>();
+    const auto now =
+        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch());
+    CHECK(std::abs(now.count() - told) < 5'000);
+  }
+
+  TEST_CASE("a machine that was never booted leaves nothing") {
+    World world;
+    CHECK_THROWS_WITH(world.machine->control(), "there is no link to the guest of fake now");
+  }
+
+  TEST_CASE("each step of the boot has a limit and says what it waited for") {
+    World world;
+    std::string expected;
+    std::chrono::milliseconds limit{};
+    SUBCASE("the network") {
+      world.host.has_network = true;
+      world.host.lease_comes = false;
+      limit = 30s;
+      expected = "waited 30 s for a network lease";
+    }
+    SUBCASE("the VMM's end of the links") {
+      world.host.guest_comes = false;
+      limit = 10s;
+      expected = "waited 10 s for QEMU to connect the guest's links";
+    }
+    SUBCASE("the guest") {
+      world.host.guest_comes = false;
+      world.host.waits_for_guest = true;
+      limit = 60s;
+      expected = "waited 60 s for the guest to boot";
+    }
+    const auto booted = world.begin(world.machine->boot());
+    world.advance(limit - 1ms);
+    CHECK(*booted == "running");
+    world.advance(1ms);
+    CHECK(*booted == expected);
+  }
+
+  TEST_CASE("what fails during the boot ends it with its own words") {
+    World world;
+    SUBCASE("a share") {
+      world.host.share_failure = Error("there is no virtiofsd");
+      CHECK(world.finish(world.machine->boot()) == "there is no virtiofsd");
+    }
+    SUBCASE("the VMM") {
+      world.host.boot_failure = Error("QEMU said no");
+      CHECK(world.finish(world.machine->boot()) == "QEMU said no");
+    }
+    SUBCASE("the guest crashes before it is ready") {
+      world.host.guest_comes = false;
+      world.host.waits_for_guest = true;
+      const auto booted = world.begin(world.machine->boot());
+      world.host.end_vm(hypervisor::End::crashed);
+      world.turn();
+      CHECK(*booted == "the guest crashed during the run");
+      CHECK(world.machine->ending()->cause == Ending::Cause::crashed);
+    }
+    SUBCASE("a guest that does not answer its setup") {
+      world.host.guest.answers_setup = false;
+      CHECK(world.finish(world.machine->boot()).empty());
+      const auto set_up = world.begin(world.machine->set_up({}));
+      world.advance(30s);
+      CHECK(*set_up == "setting up the guest: waited 30 s for the guest to set itself up");
+    }
+  }
+
+  TEST_CASE("a boot that is cancelled at any step leaves nothing") {
+    World world;
+    world.host.has_network = true;
+    SUBCASE("waiting for the network") {
+      world.host.lease_comes = false;
+    }
+    SUBCASE("in the VMM's start") {
+      world.host.boots = false;
+    }
+    SUBCASE("waiting for the guest") {
+      world.host.guest_comes = false;
+    }
+    TaskGroup group(world.io.get_executor());
+    group.spawn(world.machine->boot());
+    world.turn();
+    CHECK(group.size() == 1);
+    group.cancel();
+    world.turn();
+    CHECK(group.empty());
+  }
+
+  TEST_CASE("every ending is told once - with the VM's own reason when it has one") {
+    World world;
+    world.host.has_network = true;
+    REQUIRE(world.boot_and_set_up().empty());
+    const auto ended = world.begin(world.machine->ended());
+    CHECK(*ended == "running");
+    SUBCASE("the guest powers off") {
+      world.host.end_vm(hypervisor::End::powered_off);
+      world.turn();
+      CHECK(world.machine->ending()->cause == Ending::Cause::powered_off);
+    }
+    SUBCASE("the VMM dies, and its links and shares with it") {
+      world.host.lose_share("virtiofsd ended");
+      world.host.end_vm(hypervisor::End::vmm_died);
+      world.turn();
+      CHECK(world.machine->ending()->cause == Ending::Cause::vmm_died);
+    }
+    SUBCASE("a link alone is lost") {
+      world.host.guest.leave();
+      world.turn();
+      CHECK(*ended == "running");
+      world.advance(2s);
+      REQUIRE(world.machine->ending());
+      CHECK(world.machine->ending()->cause == Ending::Cause::link_lost);
+    }
+    SUBCASE("a share alone is lost") {
+      world.host.lose_share("virtiofsd ended");
+      world.turn();
+      world.advance(2s);
+      REQUIRE(world.machine->ending());
+      CHECK(std::string(world.machine->ending()->failure.what()) == "virtiofsd ended");
+    }
+    SUBCASE("the network is lost") {
+      world.host.lose_lease();
+      world.turn();
+      REQUIRE(world.machine->ending());
+      CHECK(world.machine->ending()->cause == Ending::Cause::network_lost);
+    }
+    CHECK(ended->empty());
+  }
+
+  TEST_CASE("powering off asks the guest and kills it at the deadline") {
+    World world;
+    REQUIRE(world.boot_and_set_up().empty());
+    SUBCASE("a guest that obeys") {
+      CHECK(world.finish(world.machine->power_off(4s)).empty());
+      CHECK(world.host.guest.shutdown_asked);
+      CHECK(world.host.end == hypervisor::End::powered_off);
+    }
+    SUBCASE("a guest that does not") {
+      world.host.guest.powers_off = false;
+      const auto off = world.begin(world.machine->power_off(4s));
+      world.advance(3999ms);
+      CHECK(*off == "running");
+      world.advance(1ms);
+      CHECK(off->empty());
+      CHECK(world.host.end == hypervisor::End::killed);
+    }
+  }
+
+  TEST_CASE("a share can be added and the guest is told to mount it") {
+    World world;
+    REQUIRE(world.boot_and_set_up().empty());
+    CHECK(world.finish(world.machine->add_share({"docs", "/srv", "/docs", true, vmspec::ShareOwner::root})).empty());
+    CHECK(world.host.calls.back() == "add_share docs /fake/fs2.sock");
+    REQUIRE(world.host.guest.setups.size() == 2);
+    CHECK(world.host.guest.setups[1].at("mounts").back().at("path") == "/docs");
+  }
+
+  TEST_CASE("pause and resume go through the machine - which sets the guest's clock again") {
+    World world;
+    REQUIRE(world.boot_and_set_up().empty());
+    CHECK(world.finish(world.machine->resume()) == "the VM fake is up, not paused");
+    CHECK(world.finish(world.machine->pause()).empty());
+    CHECK(world.machine->state() == State::paused);
+    CHECK(world.finish(world.machine->pause()) == "the VM fake is paused, so it cannot be paused");
+    CHECK(world.finish(world.machine->resume()).empty());
+    CHECK(world.machine->state() == State::up);
+    CHECK(world.host.guest.setups.size() == 2);
+  }
+
+  TEST_CASE("the links can be dropped and made anew while the VM lives") {
+    World world;
+    REQUIRE(world.boot_and_set_up().empty());
+    for (int round = 0; round < 20; ++round) {
+      CHECK(world.finish(world.machine->drop_links()).empty());
+      CHECK_FALSE(world.machine->linked());
+      world.host.guest.leave();
+      world.advance(10s);
+      CHECK_FALSE(world.machine->ending());
+      const auto connected = world.begin(world.machine->connect_links());
+      CHECK(*connected == "running");
+      world.host.guest.arrive();
+      world.turn();
+      CHECK(connected->empty());
+      CHECK(world.machine->linked());
+    }
+    CHECK(world.host.guest.arrivals == 21);
+  }
+}
+
+}  // namespace agentvm::machine
