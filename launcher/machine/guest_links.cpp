@@ -44,7 +44,7 @@ struct GuestLinks::Pair {
 };
 
 GuestLinks::GuestLinks(asio::any_io_executor executor, std::unique_ptr<LinkTransport> transport)
-    : executor_(executor), transport_(std::move(transport)), changed_(executor), sessions_(executor) {}
+    : executor_(executor), transport_(std::move(transport)), changed_(executor) {}
 
 asio::awaitable<void> GuestLinks::accept(std::function<void(std::string)> lost) {
   if (state_ != State::fresh && state_ != State::dropped) throw Error("the guest's links are not to be connected now");
@@ -69,8 +69,9 @@ asio::awaitable<void> GuestLinks::accept(std::function<void(std::string)> lost) 
   pair->services = link::Session::create(
       executor_, std::move(streams.services), link::Role::server, service_limits,
       [services = services_](link::StreamPtr stream) { return answer(services, std::move(stream)); });
-  sessions_.spawn(run_session(pair, pair->control, std::move(shared_control), "control"));
-  sessions_.spawn(run_session(pair, pair->services, std::move(shared_services), "service"));
+  sessions_.emplace(executor_);
+  sessions_->spawn(run_session(pair, pair->control, std::move(shared_control), "control"));
+  sessions_->spawn(run_session(pair, pair->services, std::move(shared_services), "service"));
   pair_ = pair;
   control_ = pair->control;
   ++generation_;
@@ -150,8 +151,12 @@ asio::awaitable<void> GuestLinks::drop(std::chrono::milliseconds limit) {
     if (!pair->reason.empty()) pair->report(pair->reason);
     throw Error("the guest did not agree to a drop of its links: " + failure);
   }
+  // At once: what is still under way will be asked for on the next links.
+  auto served = pair->services->join();
+  co_await std::move(served);
+  auto run = sessions_->join();
+  co_await std::move(run);
   pair->close();
-  co_await sessions_.finished();
   if (state_ != State::dropping) throw Error("the guest's links were closed");
   transport_->drop();
   set(State::dropped);
@@ -174,11 +179,12 @@ void GuestLinks::set(State state) noexcept {
 
 asio::awaitable<void> GuestLinks::join() {
   close();
-  if (pair_) {
-    auto served = pair_->services->join();
-    co_await std::move(served);
-  }
-  co_await sessions_.join();
+  if (!pair_) co_return;
+  const auto pair = pair_;
+  auto served = pair->services->join();
+  co_await std::move(served);
+  auto run = sessions_->join();
+  co_await std::move(run);
 }
 
 void GuestLinks::close() noexcept {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/async/event.hpp"
@@ -75,7 +76,7 @@ class GuestLinks {
   unsigned generation_ = 0;
   std::shared_ptr<Pair> pair_;
   link::SessionPtr control_;
-  TaskGroup sessions_;
+  std::optional<TaskGroup> sessions_;  ///< anew with each accept()
 };
 
 }  // namespace agentvm::machine

@@ -112,7 +112,6 @@ asio::awaitable<void> FakeGuest::answer(link::StreamPtr stream) {
     if (signals.back() == SIGKILL && obeys_kill) exit(128 + SIGKILL);
   } else if (path == "/links/drop") {
     stream->respond(200);
-    stream->finish();
   } else if (path == "/shutdown") {
     shutdown_asked = true;
     stream->respond(200);
