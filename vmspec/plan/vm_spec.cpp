@@ -66,7 +66,9 @@ json json_of(const McpSpec& mcp) {
           {"command", mcp.command},
           {"tools_allow", mcp.tools_allow ? json(*mcp.tools_allow) : json()},
           {"tools_deny", mcp.tools_deny},
-          {"arguments_deny", mcp.arguments_deny}};
+          {"arguments_deny", mcp.arguments_deny},
+          {"env", mcp.env},
+          {"network", mcp.network}};
 }
 
 template <typename T>
@@ -141,6 +143,8 @@ static void read_fields(const JsonFields& fields, McpSpec& mcp) {
   fields.read("tools_allow", mcp.tools_allow);
   fields.read("tools_deny", mcp.tools_deny);
   fields.read("arguments_deny", mcp.arguments_deny);
+  fields.read("env", mcp.env);
+  fields.read("network", mcp.network);
 }
 
 static void read_fields(const JsonFields& fields, PublishSpec& publish) {

@@ -82,6 +82,20 @@ void read_env(LayerReader& reader, const Setting& setting, const KeyTarget& targ
   }
 }
 
+void read_server_env(LayerReader& reader, const Setting& setting, const KeyTarget& target) {
+  if (setting.kind != Setting::Kind::table) return reader.refuse(setting, "must be a table of strings");
+  const std::string base = reader.key();
+  for (const Setting::Entry& entry : setting.entries) {
+    reader.enter(base + "." + entry.name);
+    if (const std::string wrong = rules::variable(entry.name); !wrong.empty()) {
+      reader.problem(entry.at, reader.key(), wrong + " (got " + quote_value(entry.name) + ")");
+      continue;
+    }
+    reader.text(entry.value, target.server->env[entry.name], rules::argument);
+    target.profile.origins[reader.key()] = reader.origin(entry.value.at);
+  }
+}
+
 /// { env = NAME }, { file = PATH }, { command = [...] } or {}: replaced as a whole.
 void read_model_key(LayerReader& reader, const Setting& setting, const KeyTarget& target) {
   if (setting.kind != Setting::Kind::table || setting.entries.size() > 1) {
@@ -242,6 +256,13 @@ const std::array rules_table = {
             [](const KeySubject& subject) { return toml_array(subject.server->tools_deny); }},
     KeyRule{"mcp.*.arguments.deny", ValueType::table, read_arguments_deny,
             [](const KeySubject& subject) { return show_arguments_deny(*subject.server); }},
+    KeyRule{"mcp.*.env", ValueType::table, read_server_env,
+            [](const KeySubject& subject) { return toml_inline_table(subject.server->env); }},
+    KeyRule{"mcp.*.network", ValueType::list,
+            [](LayerReader& reader, const Setting& setting, const KeyTarget& target) {
+              reader.list(setting, target.server->network, rules::reachable);
+            },
+            [](const KeySubject& subject) { return toml_array(subject.server->network); }},
     AGENTVM_FLAG("agents_md.write", agents_md.write),
 };
 

@@ -24,6 +24,7 @@ std::string user(const std::string& value);
 std::string mount(const std::string& value);
 std::string hidden_glob(const std::string& value);
 std::string domain(const std::string& value);
+std::string reachable(const std::string& value);  ///< a host, "*.DOMAIN" or "*", with or without a port
 std::string publish(const std::string& value);
 std::string agent_package(const std::string& value);  ///< auto, host, nix:FLAKE#ATTRIBUTE or a path
 std::string upstream(const std::string& value);
