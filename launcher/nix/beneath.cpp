@@ -74,6 +74,31 @@ std::optional<Beneath::Content> Beneath::read(const std::string& path, std::size
   return content;
 }
 
+std::optional<Beneath::Content> Beneath::read_whole(const std::string& path, std::size_t limit,
+                                                    const std::function<void(const std::string& piece)>& each) const {
+  if (auto target = link_target(path)) return Content{.text = *std::move(target), .link = true};
+  const UniqueFd file = open_beneath(path, file_flags);
+  struct stat info {};
+  if (!file || fstat(file.get(), &info) < 0 || !S_ISREG(info.st_mode)) return std::nullopt;
+  std::string piece;
+  for (std::size_t size = 0;;) {
+    piece.resize(buffer_size);
+    std::size_t filled = 0;
+    ssize_t got = 0;
+    while (filled < piece.size() && (got = ::read(file.get(), piece.data() + filled, piece.size() - filled)) != 0) {
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) throw system_error(errno, "reading " + directory_ + "/" + path);
+      filled += static_cast<std::size_t>(got);
+    }
+    if (filled == 0) break;
+    size += filled;
+    if (size > limit) throw Error("the file " + directory_ + "/" + path + " is too large for a flake");
+    piece.resize(filled);
+    each(piece);
+  }
+  return Content{.text = {}, .executable = (info.st_mode & S_IXUSR) != 0};
+}
+
 UniqueFd Beneath::make_parent(const std::string& path, std::size_t& made) const {
   UniqueFd parent(fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));
   for (std::size_t start = 0, slash = 0; (slash = path.find('/', start)) != std::string::npos; start = slash + 1) {

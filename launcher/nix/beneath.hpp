@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -23,6 +24,11 @@ class Beneath {
   };
   /// A regular file or a link; nullopt when there is neither. A FIFO is not waited for.
   std::optional<Content> read(const std::string& path, std::size_t limit) const;
+
+  /// As read(), but of a file every byte, handed on in pieces of 64 KiB (the last may be shorter); `text` is then
+  /// empty. Throws Error when it has more than `limit` bytes.
+  std::optional<Content> read_whole(const std::string& path, std::size_t limit,
+                                    const std::function<void(const std::string& piece)>& each) const;
 
   /// Copies a regular file (with its right to be executed) or a link to the same path below `to`, where nothing may be
   /// yet; directories are made. Returns the bytes taken: of the file, and a block for the file and each directory; 0

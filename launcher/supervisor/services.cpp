@@ -33,7 +33,8 @@ void Life::start_gateways() {
   }
   for (const auto& server : spec_.mcp) {
     step("mcp", "starting the MCP server " + server.name);
-    const gateway::McpSandbox sandbox{spec_.bubblewrap, spec_.uuid, paths_.log("mcp-" + server.name)};
+    const gateway::McpSandbox sandbox{spec_.bubblewrap, spec_.uuid, paths_.log("mcp-" + server.name),
+                                      sandbox::guest_places(spec_)};
     auto& mcp = *mcp_.emplace_back(std::make_unique<gateway::McpGateway>(io_.get_executor(), server, sandbox, sink));
     links_.serve("/mcp/" + server.name, [&mcp](link::StreamPtr stream) { return mcp.serve(std::move(stream)); });
     asio::co_spawn(io_, prestart(mcp), [this](const std::exception_ptr& error) {
@@ -61,7 +62,7 @@ void Life::gateway_event(nlohmann::json event) {
   event.erase("event");
   if (name == "command" && commands_.size() < max_commands) commands_.push_back(event.value("command", ""));
   // Besides the stream of events, each gateway has a journal of its own for `agentvm logs --source`.
-  if (name == "mcp-call") mcp_journal_.add(name, event);
+  if (name == "mcp-call" || name == "mcp-ended") mcp_journal_.add(name, event);
   if (name == "model-request") model_journal_.add(name, event);
   events_.add(name, std::move(event));
 }
