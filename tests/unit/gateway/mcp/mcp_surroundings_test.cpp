@@ -112,7 +112,7 @@ TEST_SUITE("gateway/mcp_surroundings") {
     const UniqueFd abstract = abstract_socket(name);
     const std::string place = "127.0.0.1:" + std::to_string(host.port);
     vmspec::McpSpec spec;
-    spec.network = {place, "*.invalid"};
+    spec.network = {place, "127.0.0.1:1"};
     McpWorld world({}, find_program("bwrap").value_or(""), spec);
     const json found = reached(
         world, {{"abstract", name},
@@ -122,7 +122,7 @@ TEST_SUITE("gateway/mcp_surroundings") {
                   "CONNECT localhost:" + std::to_string(host.port) + " HTTP/1.1\r\n\r\n",
                   "GET http://" + place +
                       "/x HTTP/1.1\r\nConnection: keep-alive\r\nProxy-Authorization: Basic eA==\r\nA: b\r\n\r\n",
-                  "GET / HTTP/1.1\r\n\r\n", "CONNECT none.invalid:443 HTTP/1.1\r\n\r\n"}}});
+                  "GET / HTTP/1.1\r\n\r\n", "CONNECT 127.0.0.1:1 HTTP/1.1\r\n\r\n"}}});
     CHECK(found["abstract"] == "refused");
     CHECK(found["loopback"] == "refused");
     const auto asked = found["asked"].get<std::vector<std::string>>();

@@ -269,7 +269,7 @@ TEST_CASE("keys of a server are checked") {
     CHECK(only_problem("[mcp.x]\ncommand = [\"x\"]\n" + line + "\n").find(words) != std::string::npos);
   };
   for (const char* host : {"https://x.org", "x y", "", "*.1.2.3.4", "x:0", "x:port", "x:1:2", "**", "[::1]:1"}) {
-    wrong("network = [\"" + std::string(host) + "\"]", "mcp.x.network: must be a host");
+    wrong("network = [\"" + std::string(host) + "\"]", "mcp.x.network: each item must be a host");
   }
   wrong("network = \"none\"", "mcp.x.network: must be a list");
   wrong("env = { \"1A\" = \"x\" }", "mcp.x.env.1A: ");
