@@ -268,7 +268,8 @@ class HostileFlake(DevShell):
         workspace = self.box.flake("app", flake(look), [TOOL])
         self.assert_code(self.box.run(*HOST_BUILD, cwd=workspace), 0)
         self.assertFalse(os.path.exists(f"{self.box.own}/store/mark"))
-        plain = self.box.nix("print-dev-env", "--json", "--no-write-lock-file", workspace)
+        other = self.box.flake("other", flake("true; " + look), [TOOL])
+        plain = self.box.nix("print-dev-env", "--json", "--no-write-lock-file", other)
         self.assertIn(b"the builder is on the host", plain.stderr, "without being asked Nix builds on the bare host")
 
     def test_a_workspace_that_wants_it_is_not_asked(self):

@@ -66,7 +66,7 @@ class NixSandbox(harness.Sandbox):
 
     def start_daemon(self):
         log = open(self.path("daemon.log"), "wb")  # pylint: disable=consider-using-with
-        self.process = subprocess.Popen(self.around(["nix-daemon"]), env=self.env, cwd="/", stdin=subprocess.DEVNULL,
+        self.process = subprocess.Popen(self.around(["nix-daemon"]), env={"PATH": self.env["PATH"], "HOME": "/var/empty"}, cwd="/", stdin=subprocess.DEVNULL,
                                         stdout=log, stderr=log, start_new_session=True)
         log.close()
         address = f"{self.own}/var/nix/daemon-socket/socket"
