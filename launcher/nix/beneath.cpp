@@ -46,6 +46,33 @@ std::optional<FileContent> read_beneath(const HeldDirectory& directory, const st
   return content;
 }
 
+std::optional<FileContent> read_whole_beneath(const HeldDirectory& directory, const std::string& path,
+                                              std::size_t limit,
+                                              const std::function<void(const std::string& piece)>& each) {
+  if (auto target = directory.link_target(path)) return FileContent{.text = *std::move(target), .link = true};
+  const UniqueFd file = directory.open(path, file_flags);
+  struct stat info {};
+  if (!file || fstat(file.get(), &info) < 0 || !S_ISREG(info.st_mode)) return std::nullopt;
+  const std::string place = directory.path() + "/" + path;
+  std::string piece;
+  for (std::size_t size = 0;;) {
+    piece.resize(buffer_size);
+    std::size_t filled = 0;
+    ssize_t got = 0;
+    while (filled < piece.size() && (got = ::read(file.get(), piece.data() + filled, piece.size() - filled)) != 0) {
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) throw system_error(errno, "reading " + place);
+      filled += static_cast<std::size_t>(got);
+    }
+    if (filled == 0) break;
+    size += filled;
+    if (size > limit) throw Error("the file " + place + " is too large for a flake");
+    piece.resize(filled);
+    each(piece);
+  }
+  return FileContent{.text = {}, .executable = (info.st_mode & S_IXUSR) != 0};
+}
+
 std::size_t copy_beneath(const HeldDirectory& from, const std::string& path, const HeldDirectory& to,
                          std::size_t limit) {
   const std::string place = from.path() + "/" + path;

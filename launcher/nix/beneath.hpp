@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -18,6 +19,12 @@ struct FileContent {
 /// A regular file or a link below a directory; a link on the way is as if nothing were there. nullopt when there is
 /// neither. A FIFO is not waited for.
 std::optional<FileContent> read_beneath(const HeldDirectory& directory, const std::string& path, std::size_t limit);
+
+/// As read_beneath(), but of a file every byte, handed on in pieces of 64 KiB (the last may be shorter); `text` is then
+/// empty. Throws Error when it has more than `limit` bytes.
+std::optional<FileContent> read_whole_beneath(const HeldDirectory& directory, const std::string& path,
+                                              std::size_t limit,
+                                              const std::function<void(const std::string& piece)>& each);
 
 /// Copies a regular file (with its right to be executed) or a link to the same path below `to`, where nothing may be
 /// yet; directories are made. Returns the bytes taken: of the file, and a block for the file and each directory; 0

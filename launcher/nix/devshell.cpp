@@ -24,6 +24,7 @@
 #include "launcher/nix/interruption.hpp"
 #include "launcher/nix/nix_image.hpp"
 #include "launcher/nix/nix_program.hpp"
+#include "launcher/sandbox/host_proxy.hpp"
 #include "launcher/sandbox/nix_sandbox.hpp"
 #include "launcher/state/vm_directory.hpp"
 
@@ -39,7 +40,6 @@ constexpr int shell_version = 1;
 struct Places {
   Places(const std::string& key, const std::string& cache_dir) : own(all_of(cache_dir) + "/" + key) {}
   static std::string all_of(const std::string& cache_dir) { return cache_dir + "/devshells"; }
-  static std::string fetched_of(const std::string& cache_dir) { return all_of(cache_dir) + "/fetched"; }
   std::string own;
   std::string roots() const { return own + "/roots"; }
   std::string root() const { return roots() + "/root"; }
@@ -99,16 +99,28 @@ std::string ask_nix(const std::string& what, const NixSandbox& sandbox, const st
   environment[state::instance_variable] = uuid;
   const UniqueFd settings = memory_file("nix.conf", sandbox.settings);
   const UniqueFd answer = memory_file("answer", "");
+  sandbox::StartGate gate;
+  std::vector<std::string> arguments = gate.arguments();
+  const std::vector<std::string> inside = nix_sandbox_arguments(sandbox, settings.get());
+  arguments.insert(arguments.end(), inside.begin(), inside.end());
+  std::vector<int> inherit = gate.inherited();
+  inherit.push_back(settings.get());
+  std::optional<sandbox::HostProxy> way_out;
+  const auto started = [&] {
+    gate.started();
+    UniqueFd words(open(log.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
+    way_out.emplace(std::move(gate), sandbox::HostProxyOptions{sandbox.hosts, sandbox.proxy, std::move(words)});
+  };
   try {
     image::run_as_nix(what,
                       {.program = options.bubblewrap,
-                       .args = nix_sandbox_arguments(sandbox, settings.get()),
+                       .args = std::move(arguments),
                        .environment = std::move(environment),
                        .directory = "/",
                        .stdout_fd = answer.get(),
-                       .inherit = {settings.get()},
+                       .inherit = std::move(inherit),
                        .own_keyring = true},
-                      log, options.progress);
+                      log, options.progress, started);
   } catch (const Error& error) {
     const std::string_view words = error.what();
     if (words.find("'git'") == std::string_view::npos && words.find("'hg'") == std::string_view::npos) throw;
@@ -155,9 +167,9 @@ vmspec::DevShell build_devshell(const HeldDirectory& workspace, const std::strin
     if (auto found = find(places)) return *std::move(found);
   }
   interruption.emplace();
-  NixSandbox sandbox = inspect_nix_sandbox();
+  NixSandbox sandbox = options.host(sandbox::GuestPlaces({workspace}));
   sandbox.flake = copy.place();
-  sandbox.fetched = Places::fetched_of(cache_dir);
+  sandbox.fetched = copy.fetched();
   sandbox.roots = places.roots();
   sandbox.refresh = options.again;
   make_directories(sandbox.fetched);
@@ -182,13 +194,12 @@ std::vector<std::string> prune_devshells(const std::string& cache_dir, std::chro
   const std::string all = Places::all_of(cache_dir);
   const std::time_t oldest = std::time(nullptr) - std::chrono::duration_cast<std::chrono::seconds>(age).count();
   std::vector<std::string> removed = remove_dead_copies(all, dry_run);
-  bool any_left = false;
   const auto remove = [&](const std::string& path) {
     if (dry_run || remove_tree(path).empty()) removed.push_back(path);
   };
   for (const std::string& key : host::sorted_entries(all)) {
     const std::string own = all + "/" + key;
-    if (own == Places::fetched_of(cache_dir) || key.starts_with(unfinished) || key.starts_with(begun)) continue;
+    if (key.starts_with(unfinished) || key.starts_with(begun)) continue;
     const std::string root = own + "/roots/root";
     struct stat info {};
     // One that failed has a log, which somebody may want to read.
@@ -196,7 +207,6 @@ std::vector<std::string> prune_devshells(const std::string& cache_dir, std::chro
     const bool recent = (built || lstat(own.c_str(), &info) == 0) && info.st_mtime >= oldest;
     const bool kept =
         used.contains(root) || FileLock::is_held(own + "/lock") || (recent && (!built || leads_somewhere(root)));
-    any_left = any_left || kept;
     if (!kept) {
       remove(own);
     } else if (!dry_run && !used.contains(root) && !FileLock::is_held(own + "/lock")) {
@@ -204,9 +214,6 @@ std::vector<std::string> prune_devshells(const std::string& cache_dir, std::chro
       forget_older_roots(own + "/roots");
     }
   }
-  const std::string fetched = Places::fetched_of(cache_dir);
-  struct stat info {};
-  if (!any_left && lstat(fetched.c_str(), &info) == 0 && info.st_mtime < oldest) remove(fetched);
   return removed;
 }
 

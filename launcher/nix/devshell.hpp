@@ -4,10 +4,10 @@
 // CACHE/devshells/KEY/shell.json   its variables
 // CACHE/devshells/KEY/build.log    what Nix said
 // CACHE/devshells/KEY/lock         held by whoever builds
-// CACHE/devshells/fetched          what was fetched for any of them
 //
-// KEY is flake_key(): so a lookup reads a few files of the workspace and starts no process. A build copies the flake
-// first (CACHE/devshells/unfinished.*), and its key is that of the copy: what is stored under a key was made of it.
+// KEY is flake_key(): so a lookup reads the files that the flake may read and starts no process. A build copies the
+// flake first (CACHE/devshells/unfinished.*), and its key is that of the copy: what is stored under a key was made of
+// it.
 #pragma once
 
 #include <chrono>
@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/held_directory.hpp"
+#include "launcher/sandbox/nix_sandbox.hpp"
 #include "vmspec/plan/devshell.hpp"
 
 namespace agentvm::devshell {
@@ -31,6 +32,8 @@ struct DevShellBuildOptions {
   std::string bubblewrap;                                    ///< absolute path
   bool again = false;                                        ///< even when it is built
   std::function<void(std::string_view line)> progress = {};  ///< each line that Nix says, without control characters
+  /// Where it is evaluated: this host, unless a test has another.
+  std::function<NixSandbox(const sandbox::GuestPlaces&)> host = inspect_nix_sandbox;
 };
 
 /// Finds it or has Nix build it, in a sandbox (nix_sandbox.hpp). Any number of processes may ask at once; one builds. A
@@ -38,8 +41,8 @@ struct DevShellBuildOptions {
 vmspec::DevShell build_devshell(const HeldDirectory& workspace, const std::string& cache_dir,
                                 const DevShellBuildOptions& options);
 
-/// Removes those not used for `age`, of none in `used` (their GC roots), and what was fetched when none is left.
-/// Returns what was removed (or with `dry_run`, what it would remove).
+/// Removes those not used for `age`, of none in `used` (their GC roots). Returns what was removed (or with `dry_run`,
+/// what it would remove).
 std::vector<std::string> prune_devshells(const std::string& cache_dir, std::chrono::hours age, bool dry_run,
                                          const std::set<std::string>& used = {});
 

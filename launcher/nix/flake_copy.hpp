@@ -1,6 +1,7 @@
 // flake_copy.hpp - a flake as it was at one moment, and whoever works on it, known to the next one when we are killed.
 //
 // CACHE/devshells/unfinished.XXXXXX/flake   the copy
+//                                  /fetched what Nix fetched for it
 //                                  /uuid    what its processes carry in AGENTVM_INSTANCE
 //                                  /lock    held by its owner
 #pragma once
@@ -28,6 +29,9 @@ class FlakeCopy {
   ~FlakeCopy() { remove_tree(directory_); }
 
   std::string place() const { return directory_ + "/flake"; }
+  /// Nix's cache of what was fetched, for this build alone: one flake decides what is fetched for a name and a
+  /// revision, and another would believe it. What a flake.lock has a hash of is found in the store without it.
+  std::string fetched() const { return directory_ + "/fetched"; }
   const std::string& key() const noexcept { return key_; }  ///< flake_key of the copy
   const std::string& uuid() const noexcept { return uuid_; }
 

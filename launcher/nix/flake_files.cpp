@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <array>
 #include <string_view>
 
 #include "base/directory.hpp"
@@ -22,17 +21,7 @@ namespace agentvm::devshell {
 namespace {
 
 /// Part of every key: raised when the same files would be built in another way.
-constexpr char build_version[] = "agentvm devshell 2";
-constexpr std::size_t most_bytes_of_one = std::size_t{1} << 20;
-constexpr std::size_t most_bytes_of_key = std::size_t{32} << 20;
-
-/// Whether a change of it makes another devShell.
-bool counts(std::string_view path) {
-  static constexpr std::array<std::string_view, 4> names = {"flake.lock", "rust-toolchain", "rust-toolchain.toml",
-                                                            "devshell.toml"};
-  const std::string_view name = path.substr(path.rfind('/') + 1);
-  return name.ends_with(".nix") || std::find(names.begin(), names.end(), name) != names.end();
-}
+constexpr char build_version[] = "agentvm devshell 3";
 
 bool is_passed_over(std::string_view directory) {
   return directory == ".git" || directory == ".direnv" || directory == "node_modules" || directory == "target";
@@ -102,15 +91,15 @@ std::string flake_key(const std::string& workspace, const HeldDirectory& root, c
   image::Fingerprint fingerprint;
   fingerprint.line(build_version);
   fingerprint.line(workspace);
-  std::size_t budget = most_bytes_of_key;
+  std::size_t left = most_bytes;
   for (const std::string& path : files) {
-    if (!counts(path)) continue;
-    const auto content = read_beneath(root, path, std::min(budget, most_bytes_of_one));
+    // Its pieces before what it is: what it is, is known at its end.
+    const auto content = read_whole_beneath(root, path, left, [&](const std::string& piece) {
+      left -= piece.size();
+      fingerprint.line(piece);
+    });
     if (!content) continue;
-    budget -= content->text.size();
-    fingerprint.line(path);
-    fingerprint.line(
-        fmt::format("{}{} {}", content->link ? "link" : "file", content->executable ? " x" : "", content->text.size()));
+    fingerprint.line(fmt::format("{}{} {}", content->link ? "link" : "file", content->executable ? " x" : "", path));
     fingerprint.line(content->text);
   }
   return fingerprint.hex();

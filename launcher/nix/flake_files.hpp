@@ -23,12 +23,9 @@ bool has_flake(const HeldDirectory& workspace);
 /// does not list flake.nix, or there are too many.
 std::vector<std::string> flake_files(const HeldDirectory& workspace);
 
-/// The SHA-256 of the workspace's path and of those of the files below `root` that a devShell is usually made of:
-/// flake.lock,
-/// *.nix, rust-toolchain, rust-toolchain.toml, devshell.toml. Links count by where they lead; of a file the first MiB,
-/// and of all of them the first 32 MiB.
-///
-/// Other files that a flake reads (a .toml of its own) do not change the key: `agentvm build --update` is for that.
+/// The SHA-256 of the workspace's path and of every one of these files below `root`, its right to be executed included:
+/// a flake may read any of them, and what one of them made must not be found again once it is another. Links count by
+/// where they lead. Throws Error when they have more than most_bytes, or one cannot be read.
 std::string flake_key(const std::string& workspace, const HeldDirectory& root, const std::vector<std::string>& files);
 
 /// Copies them to the directory `copy`, which is made: regular files and links; a file that is gone is left out. Throws

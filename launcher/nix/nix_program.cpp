@@ -162,7 +162,7 @@ void NixProgram::run(const std::string& what, const std::vector<std::string>& ar
 }
 
 void run_as_nix(const std::string& what, SpawnOptions process, const std::string& log_file,
-                const std::function<void(std::string_view line)>& progress) {
+                const std::function<void(std::string_view line)>& progress, const std::function<void()>& started) {
   const UniqueFd log(open(log_file.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
   int ends[2];
   if (!log || pipe2(ends, O_CLOEXEC) < 0) throw system_error(errno, "running nix");
@@ -173,6 +173,7 @@ void run_as_nix(const std::string& what, SpawnOptions process, const std::string
   const Interruption interruption;
   ChildProcess child = spawn(process);
   writer.reset();
+  if (started) started();
   Listener listener(log.get(), progress);
   std::array<char, 16384> buffer{};
   for (;;) {

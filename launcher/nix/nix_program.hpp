@@ -31,8 +31,9 @@ class NixProgram {
 
 /// Runs a process that speaks on stderr as nix does, to its end, and appends what it says to `log`, which must be
 /// there. `process` may be anything but where stderr goes. Throws Error when it fails, as NixProgram::run.
+/// `started` is called once it runs.
 void run_as_nix(const std::string& what, SpawnOptions process, const std::string& log,
-                const std::function<void(std::string_view line)>& progress);
+                const std::function<void(std::string_view line)>& progress, const std::function<void()>& started = {});
 
 /// What of Nix's words says most: its last "error:" with a text behind it that is not about another's failure, with the
 /// last line of the builder it names; else the last line. One line, at most 400 bytes.

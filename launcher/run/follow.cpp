@@ -10,7 +10,9 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <string>
 #include <tuple>
+#include <vector>
 
 #include "base/async/event.hpp"
 #include "base/error.hpp"
@@ -42,6 +44,7 @@ constexpr std::size_t longest_refusal = 500;
 constexpr auto supervisor_exit_limit = 5s;
 /// The supervisor kills what does not go by itself long before this.
 constexpr auto teardown_limit = 30s;
+constexpr std::size_t most_server_ends = 8;
 
 class RunFollower {
  public:
@@ -64,6 +67,8 @@ class RunFollower {
     client_.run(follow());
     if (relay_) relay_->shut_down();
     progress_.clear();
+    // Not before: the terminal was the agent's.
+    for (const std::string& words : server_ends_) log_warning(words);
     return outcome();
   }
 
@@ -172,6 +177,12 @@ class RunFollower {
       ready_ = true;
       progress_.clear();
       log_info(fmt::format("ready after {}", human_time(event.value("boot_ms", std::int64_t{0}))));
+    } else if (name == "mcp-ended") {
+      if (server_ends_.size() < most_server_ends) {
+        server_ends_.push_back(fmt::format("the MCP server {} ended by itself with code {}; its last words: {}",
+                                           event.value("server", ""), event.value("code", 0),
+                                           event.value("words", "")));
+      }
     } else if (name == "agent-started") {
       agent_started_ = true;
     } else if (name == "agent-ended") {
@@ -334,6 +345,7 @@ class RunFollower {
   Client client_;
   AsyncEvent changed_;
   Progress progress_;
+  std::vector<std::string> server_ends_;
   SignalWatch signals_;
   std::optional<JsonLines> json_out_;
   std::shared_ptr<StdioRelay> relay_;

@@ -21,6 +21,7 @@
 #include "launcher/run/devshell.hpp"
 #include "launcher/run/guest.hpp"
 #include "launcher/run/workspace_check.hpp"
+#include "launcher/sandbox/mcp_install.hpp"
 #include "launcher/state/identity.hpp"
 #include "launcher/terminal/log.hpp"
 #include "launcher/terminal/terminal.hpp"
@@ -184,6 +185,7 @@ vmspec::VmSpec RunPlan::for_name(const std::string& name) const {
   std::vector<vmspec::Problem> problems;
   vmspec::VmSpec spec = vmspec::make_vm_spec(profile_, facts_, request, problems);
   if (!problems.empty()) throw vmspec::problems_error(problems);
+  gateway::check_mcp_servers(spec);
   spec.report_file = report_file_;
   if (workspace_.behind_link()) {
     spec.notes.push_back(

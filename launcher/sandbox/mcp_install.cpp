@@ -2,6 +2,7 @@
 #include "launcher/sandbox/mcp_install.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <deque>
 #include <filesystem>
 #include <fstream>
@@ -11,6 +12,8 @@
 
 #include "base/error.hpp"
 #include "base/process.hpp"
+#include "vmspec/plan/paths.hpp"
+#include "vmspec/plan/vm_spec.hpp"
 
 namespace agentvm::gateway {
 
@@ -76,13 +79,21 @@ std::string long_interpreter(const std::string& second_line) {
   return path.starts_with('/') ? path : std::string();
 }
 
+/// What an interpreter is given to run, by its name: it may need what lies beside it.
+bool is_script(const std::string& file) {
+  static constexpr std::string_view endings[] = {".py", ".js", ".mjs", ".cjs", ".ts", ".rb", ".pl"};
+  return std::any_of(std::begin(endings), std::end(endings),
+                     [&](std::string_view ending) { return file.ends_with(ending); });
+}
+
 class Inspection {
  public:
-  Inspection(std::string home, std::string workspace) : home_(std::move(home)), workspace_(std::move(workspace)) {}
+  Inspection(std::string home, const sandbox::GuestPlaces& places) : home_(std::move(home)), places_(places) {}
 
   McpInstall install;
 
   void add_program(const std::string& path, int depth = 0);
+  void add_argument(const std::string& argument);
 
  private:
   std::string resolve(const std::string& path);
@@ -91,12 +102,13 @@ class Inspection {
   void add_script(const std::string& file, int depth);
   void add_directory(const std::string& directory);
   void add_file(const std::string& file);
-  void check_workspace(const std::string& path) const;
+  void check(const std::string& path, const std::string* place) const;
   bool is_covered(const std::string& path) const;
   bool is_home_or_above(const std::string& directory) const;
   bool is_in_a_home(const std::string& path) const;
 
-  std::string home_, workspace_;
+  std::string home_;
+  const sandbox::GuestPlaces& places_;
   std::set<std::string> seen_links_;
 };
 
@@ -116,6 +128,7 @@ std::string Inspection::resolve(const std::string& path) {
     }
     const std::string next = at == "/" ? "/" + part : at + "/" + part;
     std::error_code error;
+    check(next, places_.holding(next));
     if (!fs::is_symlink(next, error)) {
       at = next;
       continue;
@@ -140,12 +153,12 @@ bool Inspection::is_in_a_home(const std::string& path) const {
   return is_below(path, home_) || is_below(path, "/home") || is_below(path, "/root");
 }
 
-void Inspection::check_workspace(const std::string& path) const {
-  if (workspace_.empty()) return;
-  if (is_below(path, workspace_) || is_below(workspace_, path)) {
-    throw Error("the MCP server needs " + path + ", which is in or above the workspace " + workspace_,
-                "Install the server outside: what the guest can write must not run on the host.");
-  }
+void Inspection::check(const std::string& path, const std::string* place) const {
+  if (place == nullptr) return;
+  const bool same = path == *place;
+  throw Error("the MCP server needs " + path + ", which " +
+                  (same ? "a guest may write" : "is in or above " + *place + ", which a guest may write"),
+              "Install the server elsewhere: what a guest can write must not run on the host.");
 }
 
 bool Inspection::is_covered(const std::string& path) const {
@@ -156,14 +169,14 @@ bool Inspection::is_covered(const std::string& path) const {
 }
 
 void Inspection::add_directory(const std::string& directory) {
+  check(directory, places_.touching(directory));
   if (is_covered(directory)) return;
-  check_workspace(directory);
   install.directories.push_back(directory);
 }
 
 void Inspection::add_file(const std::string& file) {
+  check(file, places_.holding(file));
   if (is_covered(file) || std::find(install.files.begin(), install.files.end(), file) != install.files.end()) return;
-  check_workspace(file);
   install.files.push_back(file);
 }
 
@@ -254,22 +267,56 @@ void Inspection::add_program(const std::string& path, int depth) {
   add_script(file, depth);
 }
 
+/// A path of the host in an argument, if it has one.
+void Inspection::add_argument(const std::string& argument) {
+  const std::size_t equals = argument.starts_with('/') ? std::string::npos : argument.find('=');
+  const std::string path = equals == std::string::npos ? argument : argument.substr(equals + 1);
+  if (!path.starts_with('/')) return;
+  for (const char* own : {"/dev", "/proc", "/sys"}) {
+    if (is_below(path, own)) return;  // the sandbox has its own
+  }
+  // Also when nothing is there yet: a guest could put it there.
+  const std::string file = resolve(path);
+  if (!exists(file) || is_covered(file)) return;
+  if (const auto reason = vmspec::exposure_refusal(file, home_)) {
+    throw Error("the MCP server is not shown its argument " + path + ": " + *reason);
+  }
+  std::error_code error;
+  if (fs::is_directory(file, error)) {
+    add_directory(file);
+  } else if (is_script(file)) {
+    add_prefix_or_file(file);
+  } else {
+    add_file(file);
+  }
+}
+
 }  // namespace
 
 McpInstall inspect_mcp_install(const std::vector<std::string>& command, const std::string& home,
-                               const std::string& workspace) {
+                               const sandbox::GuestPlaces& places) {
   if (command.empty() || !command.front().starts_with('/')) {
     throw Error("the command of an MCP server must begin with an absolute path");
   }
   std::error_code error;
-  const auto real = [&](const std::string& path) {
-    const auto canonical = fs::weakly_canonical(path, error);
-    return error ? path : canonical.string();
-  };
-  Inspection inspection(home.empty() ? "/root" : real(home), workspace.empty() ? workspace : real(workspace));
+  const auto real_home = fs::weakly_canonical(home.empty() ? "/root" : home, error);
+  Inspection inspection(error ? home : real_home.string(), places);
   inspection.install.command = command;
   inspection.add_program(command.front());
+  for (auto argument = command.begin() + 1; argument != command.end(); ++argument) inspection.add_argument(*argument);
   return std::move(inspection.install);
+}
+
+void check_mcp_servers(const vmspec::VmSpec& spec) {
+  const char* home = std::getenv("HOME");
+  const sandbox::GuestPlaces places = sandbox::guest_places(spec);
+  for (const vmspec::McpSpec& server : spec.mcp) {
+    try {
+      inspect_mcp_install(server.command, home == nullptr ? "" : home, places);
+    } catch (const Error& error) {
+      throw Error("mcp." + server.name + ".command: " + error.what(), error.hint(), ExitCode::cannot_start);
+    }
+  }
 }
 
 }  // namespace agentvm::gateway

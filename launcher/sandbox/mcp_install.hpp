@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "launcher/sandbox/guest_places.hpp"
+
 namespace agentvm::gateway {
 
 /// Paths outside /usr that the sandbox shows read-only; /usr is there anyway.
@@ -19,11 +21,17 @@ struct McpInstall {
 };
 
 /// Follows the program: symlinks, "#!" lines (also by env, and pip's way round long ones), a virtual environment's
-/// pyvenv.cfg and Python, npm's node_modules. A directory is shown only when it is such an installation or lies
-/// outside every home; never a home, / or anything above them, and nothing in or above `workspace` ("": none), which
-/// the guest can write to. Throws Error when the program is missing or would need such a directory.
+/// pyvenv.cfg and Python, npm's node_modules. Of the arguments those that name a file or directory of the host
+/// (/PATH, or OPTION=/PATH) are shown too, a script with its installation, anything else alone. A directory is shown
+/// only when it is such an installation, lies outside every home or is an argument; never a home, / or anything above
+/// them. Throws Error when the program is missing or would need such a directory, when an argument is a place where
+/// secrets are kept, and when anything of it, a link on the way included, lies in what `places` says a guest may write
+/// or is a directory above it.
 McpInstall inspect_mcp_install(const std::vector<std::string>& command, const std::string& home,
-                               const std::string& workspace);
+                               const sandbox::GuestPlaces& places);
+
+/// Whether all MCP servers of a plan may be started, as each start asks again. Throws Error naming the server.
+void check_mcp_servers(const vmspec::VmSpec& spec);
 
 /// Whether `path` is `directory` or below it. Both absolute and without a final slash.
 bool is_below(const std::string& path, const std::string& directory);

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "launcher/sandbox/host_proxy.hpp"
 #include "launcher/state/vm_directory.hpp"
 
 namespace agentvm::gateway {
@@ -24,8 +25,6 @@ constexpr const char* etc_paths[] = {
     "/etc/pki/tls/certs",   "/etc/pki/ca-trust", "/etc/crypto-policies", "/etc/ssl/cert.pem",
 };
 constexpr const char* root_names[] = {"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"};
-constexpr const char* passed_variables[] = {"HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY",      "https_proxy",
-                                            "http_proxy",  "no_proxy",   "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"};
 constexpr const char* certificate_variables[] = {"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"};
 constexpr const char* nix_programs[] = {
     "nix",     "nix-build", "nix-channel",     "nix-collect-garbage", "nix-copy-closure", "nix-daemon",
@@ -63,7 +62,7 @@ SandboxHost inspect_sandbox_host(const std::map<std::string, std::string>& envir
       }
     }
   }
-  for (const char* name : passed_variables) {
+  for (const char* name : certificate_variables) {
     if (const auto found = environment.find(name); found != environment.end()) host.environment.insert(*found);
   }
   for (const char* name : certificate_variables) {
@@ -90,9 +89,8 @@ void add_root_rules(std::vector<std::string>& args) {
 }
 
 std::vector<std::string> sandbox_arguments(const SandboxHost& host, const McpInstall& install, AccountFiles accounts) {
-  std::vector<std::string> args = {
-      "--unshare-all", "--share-net", "--die-with-parent", "--new-session", "--uid", "65534", "--gid", "65534",
-      "--cap-drop",    "ALL",         "--ro-bind",         "/usr",          "/usr"};
+  std::vector<std::string> args = {"--unshare-all", "--die-with-parent", "--new-session", "--uid",     "65534", "--gid",
+                                   "65534",         "--cap-drop",        "ALL",           "--ro-bind", "/usr",  "/usr"};
   const auto add = [&](std::initializer_list<std::string> words) { args.insert(args.end(), words); };
   for (const auto& [path, target] : host.root_links) add({"--symlink", target, path});
   for (const auto& directory : host.root_directories) add({"--ro-bind", directory, directory});
@@ -122,19 +120,23 @@ std::vector<std::string> sandbox_arguments(const SandboxHost& host, const McpIns
 }
 
 std::map<std::string, std::string> sandbox_environment(const SandboxHost& host, const McpInstall& install,
-                                                       const std::string& uuid) {
+                                                       const McpWishes& wishes, const std::string& uuid) {
   std::string path;
   for (const auto& directory : install.path) path += directory + ":";
-  std::map<std::string, std::string> environment = host.environment;
-  environment["PATH"] = path + "/usr/local/bin:/usr/bin:/bin";
-  environment["HOME"] = "/tmp";
-  environment["TMPDIR"] = "/tmp";
-  environment["LANG"] = "C.UTF-8";
-  environment["PYTHONDONTWRITEBYTECODE"] = "1";
+  std::map<std::string, std::string> environment = wishes.env;
+  environment.insert(host.environment.begin(), host.environment.end());
+  environment.emplace("PATH", path + "/usr/local/bin:/usr/bin:/bin");
+  environment.emplace("HOME", "/tmp");
+  environment.emplace("TMPDIR", "/tmp");
+  environment.emplace("LANG", "C.UTF-8");
+  environment.emplace("PYTHONDONTWRITEBYTECODE", "1");
   // mcp-nixos is made with FastMCP, which would ask for updates, print a banner and read ./.env.
-  environment["FASTMCP_CHECK_FOR_UPDATES"] = "off";
-  environment["FASTMCP_SHOW_SERVER_BANNER"] = "false";
-  environment["FASTMCP_ENV_FILE"] = "/dev/null";
+  environment.emplace("FASTMCP_CHECK_FOR_UPDATES", "off");
+  environment.emplace("FASTMCP_SHOW_SERVER_BANNER", "false");
+  environment.emplace("FASTMCP_ENV_FILE", "/dev/null");
+  if (!wishes.network.empty()) {
+    for (const auto& [name, value] : sandbox::way_out_variables()) environment[name] = value;
+  }
   environment[state::instance_variable] = uuid;
   return environment;
 }

@@ -1,7 +1,8 @@
 // mcp_sandbox.hpp - bubblewrap's arguments for an MCP server: pure, from what was found on the host to argv.
 //
-// Inside there are /usr, a handful of files of /etc, the server's own installation, an empty /tmp, the network, and
-// nothing else: no home, no workspace, no nix. The guest talks to this server, so whatever it can read, the guest can.
+// Inside there are /usr, a handful of files of /etc, the server's own installation, an empty /tmp, and nothing else: no
+// home, no workspace, no nix, no network but the way out to the hosts that the profile names (host_proxy.hpp). The
+// guest talks to this server, so whatever it can read, the guest can.
 #pragma once
 
 #include <map>
@@ -19,11 +20,11 @@ struct SandboxHost {
   std::vector<std::string> root_directories;                    ///< or real directories
   std::vector<std::pair<std::string, std::string>> files;       ///< source, path inside: of /etc, and certificates
   std::vector<std::string> hidden;                              ///< programs of /usr that must not run: nix
-  std::map<std::string, std::string> environment;               ///< proxies and certificates of the caller
+  std::map<std::string, std::string> environment;               ///< certificates of the caller
   bool root = false;                                            ///< the caller is
 };
 
-/// Looks at this host; `environment` is where the proxies' variables are looked up.
+/// Looks at this host; `environment` is where certificates are looked up.
 SandboxHost inspect_sandbox_host(const std::map<std::string, std::string>& environment);
 
 /// Descriptors, open in bubblewrap, with a minimal passwd and group.
@@ -42,8 +43,15 @@ void add_root_rules(std::vector<std::string>& args);
 /// Everything behind `bwrap`, the server's command included.
 std::vector<std::string> sandbox_arguments(const SandboxHost& host, const McpInstall& install, AccountFiles accounts);
 
-/// The whole environment of the server, and of bubblewrap.
+/// What the profile says of one server's surroundings.
+struct McpWishes {
+  std::map<std::string, std::string> env = {};
+  std::vector<std::string> network = {};  ///< hosts (proxy_rules.hpp); empty: none
+};
+
+/// The whole environment of the server, and of bubblewrap. The profile's variables go before ours, but for those of the
+/// way out and the VM's mark.
 std::map<std::string, std::string> sandbox_environment(const SandboxHost& host, const McpInstall& install,
-                                                       const std::string& uuid);
+                                                       const McpWishes& wishes, const std::string& uuid);
 
 }  // namespace agentvm::gateway

@@ -3,13 +3,17 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <sstream>
 
 #include "base/error.hpp"
 #include "base/process.hpp"
 #include "base/unix_socket.hpp"
 #include "launcher/host/path_facts.hpp"
+#include "launcher/sandbox/host_proxy.hpp"
 #include "launcher/sandbox/mcp_install.hpp"
+#include "launcher/sandbox/nix_confinement.hpp"
 #include "launcher/sandbox/nix_settings.hpp"
 
 namespace agentvm::devshell {
@@ -18,17 +22,11 @@ namespace {
 
 constexpr char daemon_socket[] = "/nix/var/nix/daemon-socket/socket";
 constexpr char settings_file[] = "/etc/nix/nix.conf";
-constexpr const char* passed_variables[] = {"HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY",      "https_proxy",
-                                            "http_proxy",  "no_proxy",   "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"};
 constexpr char certificates_variable[] = "NIX_SSL_CERT_FILE";
 /// Where distributions and Nix's installers have the bundle.
 constexpr const char* certificate_files[] = {"/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/certs/ca-bundle.crt",
                                              "/etc/pki/tls/certs/ca-bundle.crt",
                                              "/nix/var/nix/profiles/default/etc/ssl/certs/ca-bundle.crt"};
-/// What Nix needs to build as its build users: to give them their directories, to become them, to end them.
-constexpr const char* builder_capabilities[] = {"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER",
-                                                "CAP_KILL",  "CAP_SETGID",       "CAP_SETUID"};
-
 bool answers(const char* socket) {
   try {
     return static_cast<bool>(connect_unix(socket));
@@ -39,7 +37,10 @@ bool answers(const char* socket) {
 
 NixMode find_mode(bool root) {
   if (answers(daemon_socket)) return NixMode::daemon;
-  return root ? NixMode::root_owner : NixMode::owner;
+  if (!root) return NixMode::owner;
+  throw Error("no Nix daemon answers at " + std::string(daemon_socket) +
+                  ", and root's Nix would let a workspace's flake build into this host's store as it likes",
+              "Start nix-daemon, or build as the user whose store it is.", ExitCode::cannot_start);
 }
 
 bool is_visible(const std::string& path) {
@@ -65,12 +66,9 @@ std::vector<std::string> nix_arguments(const NixSandbox& sandbox) {
                                    // What a flake may not decide for its reader.
                                    "--option", "accept-flake-config", "false", "--option", "pure-eval", "true"};
   const auto add = [&args](std::initializer_list<std::string> words) { args.insert(args.end(), words); };
-  // A builder without a sandbox would be the caller, with the store in its hands.
-  if (sandbox.mode == NixMode::owner) add({"--option", "sandbox", "true", "--option", "sandbox-fallback", "false"});
-  // A sandbox within this one takes mounts, which a flake's builder has no business with; and without build users, as
-  // nix.conf has it in containers, builders would be root.
-  if (sandbox.mode == NixMode::root_owner) {
-    add({"--option", "sandbox", "false", "--option", "build-users-group", "nixbld"});
+  if (sandbox.asks_for_confinement) {
+    // A builder without a sandbox would be the caller, with the store in its hands, or a build user on the bare host.
+    add({"--option", "sandbox", "true", "--option", "sandbox-fallback", "false"});
   }
   add({"print-dev-env", "--json", "--print-build-logs", "--no-write-lock-file", "--profile", sandbox.roots + "/root"});
   if (sandbox.refresh) add({"--refresh"});
@@ -81,14 +79,10 @@ std::vector<std::string> nix_arguments(const NixSandbox& sandbox) {
 }  // namespace
 
 std::vector<std::string> nix_sandbox_arguments(const NixSandbox& sandbox, int settings_fd) {
-  std::vector<std::string> args = {"--unshare-pid",     "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
-                                   "--die-with-parent", "--new-session", "--cap-drop",    "ALL"};
+  std::vector<std::string> args = {"--unshare-pid", "--unshare-ipc",     "--unshare-uts", "--unshare-cgroup-try",
+                                   "--unshare-net", "--die-with-parent", "--new-session", "--cap-drop",
+                                   "ALL",           "--unshare-user-try"};
   const auto add = [&args](std::initializer_list<std::string> words) { args.insert(args.end(), words); };
-  if (sandbox.mode == NixMode::root_owner) {
-    for (const char* capability : builder_capabilities) add({"--cap-add", capability});
-  } else {
-    add({"--unshare-user-try"});
-  }
   add({"--ro-bind", "/usr", "/usr"});
   for (const auto& [path, target] : sandbox.host.root_links) add({"--symlink", target, path});
   for (const auto& directory : sandbox.host.root_directories) add({"--ro-bind", directory, directory});
@@ -119,23 +113,51 @@ std::map<std::string, std::string> nix_sandbox_environment(const NixSandbox& san
   environment["TMPDIR"] = "/tmp";
   environment["LANG"] = "C.UTF-8";
   environment["XDG_CACHE_HOME"] = sandbox.fetched;
+  for (const auto& [name, value] : sandbox::way_out_variables()) environment[name] = value;
   if (sandbox.mode == NixMode::daemon) environment["NIX_REMOTE"] = "daemon";
   return environment;
 }
 
-NixSandbox inspect_nix_sandbox() {
+std::vector<std::string> hosts_of_settings(const std::string& settings) {
+  std::vector<std::string> hosts = {"*"};
+  std::istringstream words(settings);
+  for (std::string word; words >> word;) {
+    const bool tls = word.starts_with("https://");
+    if (!tls && !word.starts_with("http://")) continue;
+    std::string host = word.substr(tls ? 8 : 7);
+    host.resize(std::min(host.find_first_of("/?"), host.size()));
+    if (host.find(':', std::min(host.rfind(']'), host.size())) == std::string::npos) host += tls ? ":443" : ":80";
+    hosts.push_back(std::move(host));
+  }
+  return hosts;
+}
+
+NixSandbox inspect_nix_sandbox(const sandbox::GuestPlaces& places) {
   NixSandbox sandbox;
   std::map<std::string, std::string> environment;
-  for (const char* name : passed_variables) {
-    if (const char* value = std::getenv(name)) environment.emplace(name, value);
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string text = *entry;
+    const std::size_t equals = text.find('=');
+    if (equals != std::string::npos) environment.emplace(text.substr(0, equals), text.substr(equals + 1));
   }
   sandbox.host = gateway::inspect_sandbox_host(environment);
+  sandbox.proxy = sandbox::proxy_of_host(environment);
   sandbox.root = geteuid() == 0;
-  sandbox.mode = find_mode(sandbox.root);
   const auto nix = find_program("nix");
   if (!nix) throw Error("there is no `nix` on PATH, which a devShell is built with", {}, ExitCode::cannot_start);
   sandbox.nix = host::real_path(*nix);
+  for (const std::string& path : {*nix, sandbox.nix}) {
+    if (const std::string* place = places.holding(path)) {
+      throw Error("the `nix` on PATH is " + path + ", which lies in " + *place + ", where a guest may write",
+                  "Take that directory out of PATH.", ExitCode::cannot_start);
+    }
+  }
+  sandbox.mode = find_mode(sandbox.root);
+  // A store of the caller's own is built in by the very Nix that is told.
+  sandbox.asks_for_confinement =
+      sandbox.mode == NixMode::owner || must_ask_for_confinement(read_confinement(sandbox.nix), caller());
   sandbox.settings = shared_settings(settings_file);
+  sandbox.hosts = hosts_of_settings(sandbox.settings);
   add_certificates(sandbox);
   return sandbox;
 }

@@ -28,8 +28,8 @@ void Gateways::offer(machine::Machine& machine) {
     machine.serve("/model", model_->handler());
   }
   for (const vmspec::McpSpec& server : spec_.mcp) {
-    gateway::McpSandbox sandbox{spec_.bubblewrap, spec_.uuid, paths_.log("mcp-" + server.name)};
-    sandbox.workspace = spec_.workspace;
+    gateway::McpSandbox sandbox{spec_.bubblewrap, spec_.uuid, paths_.log("mcp-" + server.name),
+                                sandbox::guest_places(spec_)};
     gateway::McpGateway& mcp =
         *mcp_.emplace_back(std::make_unique<gateway::McpGateway>(executor_, server, std::move(sandbox), sink));
     machine.serve("/mcp/" + server.name, [&mcp](link::StreamPtr stream) { return mcp.serve(std::move(stream)); });
@@ -58,7 +58,7 @@ void Gateways::take_event(nlohmann::json event) {
   event.erase("event");
   if (name == "command" && commands_.size() < max_commands) commands_.push_back(event.value("command", ""));
   // Besides the stream of events, each gateway has a journal of its own for `agentvm logs --source`.
-  if (name == "mcp-call") mcp_journal_.add(event_line(name, event));
+  if (name == "mcp-call" || name == "mcp-ended") mcp_journal_.add(event_line(name, event));
   if (name == "model-request") model_journal_.add(event_line(name, event));
   events_.add_of_guest(name, event);
 }

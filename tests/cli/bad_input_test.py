@@ -42,6 +42,19 @@ class BadInput(unittest.TestCase):
         self.assertIn(run.code, (2, 125), run)
         self.assertTrue(1 <= len(sentences(run)) <= 2, run)
 
+    def test_mcp_server_in_a_place_that_the_guest_writes(self):
+        """Its program, a script it is given, and a link to either, also from a directory that is exposed."""
+        inside = self.sandbox.write("work/srv.py", "#!/usr/bin/python3\n", 0o755)
+        workspace = os.path.dirname(inside)
+        link = self.sandbox.path("link.py")
+        os.symlink(inside, link)
+        for command in ([inside], [link], ["/usr/bin/python3", inside], ["/usr/bin/python3", link],
+                        ["/usr/bin/env", f"SCRIPT={inside}"], ["/usr/bin/python3", f"{workspace}/not-there-yet.py"]):
+            with self.subTest(command=command):
+                profile = self.sandbox.write_profile("served", f"{harness.SMALL_PROFILE}[mcp.x]\ncommand = {json.dumps(command)}\n")
+                run = self.sandbox.run("run", "--profile", profile, "--dry-run", workspace, "--command", "--", "true", limit=30)
+                self.refuse(run, 126, "mcp.x.command", workspace, "a guest may write")
+
     def test_no_qemu(self):
         self.refuse(self.command(env={"AGENTVM_QEMU": "/nonexistent/qemu"}), 125, "QEMU", "AGENTVM_QEMU")
 

@@ -68,8 +68,9 @@ int serve(const json& config) {
   server.name = "nixos";
   server.command = config.at("server").get<std::vector<std::string>>();
   server.arguments_deny = {{"nix", {{"action", {"flake-inputs", "store"}}}}};
+  server.network = {"*"};
   const gateway::McpSandbox sandbox{config.at("bubblewrap"), "00000000-0000-4000-8000-000000000000", config.at("log"),
-                                    config.at("workspace")};
+                                    sandbox::GuestPlaces({config.at("workspace").get<std::string>()})};
   gateway::McpGateway mcp(io.get_executor(), server, sandbox, sink);
 
   auto [guest_end, host_end] = socket_pair();

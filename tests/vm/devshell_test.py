@@ -1,9 +1,12 @@
 # devshell_test.py - guest.devshell: the real Nix builds a workspace's devShell, the agent works in it, and a hostile flake
 # gets nothing of the host's.
+import glob
+import hashlib
 import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import unittest
 
@@ -66,7 +69,7 @@ class DevShell(harness.VmTestCase):
 
     def shells(self):
         path = self.box.path("cache/agentvm/devshells")
-        return [name for name in os.listdir(path) if name != "fetched"] if os.path.isdir(path) else []
+        return os.listdir(path) if os.path.isdir(path) else []
 
     def test_built_by_the_first_run_and_entered_by_each(self):
         workspace = self.box.flake("app", flake(), [TOOL])
@@ -178,17 +181,22 @@ class HostileFlake(DevShell):
 
     def test_programs_that_git_would_start(self):
         """By the workspace's own configuration, and by that of a repository that is an input."""
-        # The only place that a program in there could leave a mark in.
-        mark = self.box.path("cache/agentvm/devshells/fetched/mark")
-        program = f"touch {mark}; false"
+        # The only place outside of itself that a program in there could leave a mark in; and one that it has without a sandbox.
+        mark = self.box.path("mark")
+        shells = self.box.path("cache/agentvm/devshells")
+        program = f"touch {mark}; for roots in {shells}/*/roots; do touch $roots/mark; done; false"
+
+        def marks():
+            return [mark] * os.path.exists(mark) + glob.glob(f"{shells}/*/roots/mark")
         workspace = self.box.flake("app", flake(), [TOOL])
         self.box.git(workspace, "config", "core.fsmonitor", program)
         self.assert_code(self.box.run(*HOST_BUILD, cwd=workspace), 0)
-        self.assertFalse(os.path.exists(mark), "Git started a program of the workspace's")
+        self.assertEqual(marks(), [], "Git started a program of the workspace's")
         plain = self.box.nix("print-dev-env", "--json", "--no-write-lock-file", workspace)
         self.assertEqual(plain.returncode, 0, plain)
-        self.assertTrue(os.path.exists(mark), "without the sandbox Git starts it")
-        os.unlink(mark)
+        self.assertEqual(len(marks()), 2, "without the sandbox Git starts it")
+        for path in marks():
+            os.unlink(path)
         for name, place in (("inside", "/flake/inner"), ("beside", self.box.path("inner"))):
             with self.subTest(input=name):
                 other = self.box.flake(name, flake(inputs=f'inner = {{ url = "git+file://{place}"; flake = false; }};'), [TOOL], git=False)
@@ -199,7 +207,7 @@ class HostileFlake(DevShell):
                 run = self.box.run(*HOST_BUILD, cwd=other)
                 self.assert_code(run, 125)
                 self.assertIn("fetched without Git and Mercurial", run.stderr)
-                self.assertFalse(os.path.exists(mark))
+                self.assertEqual(marks(), [])
 
     def test_tokens_of_nix_conf(self):
         secret = "ghp_" + secrets.token_hex(16)
@@ -242,6 +250,28 @@ class HostileFlake(DevShell):
                     workspace = self.box.flake(f"{name} {git}", flake(), [TOOL], git=git)
                     self.assert_code(self.box.run(*HOST_BUILD, cwd=workspace), 0)
 
+    def test_a_hook_that_was_taken_back(self):
+        """Whatever a flake reads belongs to what it is found again by."""
+        hook = ("hook.sh", "export HOOK=mine\n", 0o644)
+        workspace = self.box.flake("app", flake(variables="HOOK = builtins.readFile ./hook.sh;"), [TOOL, hook])
+        mine = self.box.run(*HOST_BUILD, cwd=workspace).stdout
+        self.box.write("app/hook.sh", "export HOOK=theirs\n")
+        theirs = self.box.run(*HOST_BUILD, cwd=workspace).stdout
+        self.assertNotEqual(mine, theirs)
+        self.box.git(workspace, "checkout-index", "-f", "hook.sh")
+        self.assertEqual(self.box.run(*HOST_BUILD, cwd=workspace).stdout, mine)
+
+    def test_builders_are_in_a_sandbox_though_the_daemon_has_none(self):
+        secret = self.box.write("seen-by-nobody", "", 0o644)
+        os.chmod(self.box.directory, 0o755)
+        look = f"echo x >/nix/store/mark; if [ -e {secret} ]; then echo the builder is on the host >&2; exit 1; fi"
+        workspace = self.box.flake("app", flake(look), [TOOL])
+        self.assert_code(self.box.run(*HOST_BUILD, cwd=workspace), 0)
+        self.assertFalse(os.path.exists(f"{self.box.own}/store/mark"))
+        other = self.box.flake("other", flake("true; " + look), [TOOL])
+        plain = self.box.nix("print-dev-env", "--json", "--no-write-lock-file", other)
+        self.assertIn(b"the builder is on the host", plain.stderr, "without being asked Nix builds on the bare host")
+
     def test_a_workspace_that_wants_it_is_not_asked(self):
         workspace = self.box.flake("app", flake(), [TOOL, ("agentvm.toml", "[guest]\ndevshell = true\n", 0o644)])
         run = self.box.run(*small(), workspace, "--command", "--", "true")
@@ -249,6 +279,44 @@ class HostileFlake(DevShell):
         self.assertIn("guest.devshell", run.stderr)
         self.assertIn("--trust-workspace", run.stderr)
         self.assertEqual(self.shells(), [])
+
+
+class NoSandboxNoBuild(unittest.TestCase):
+    """Where builders would be on the bare host, a workspace's flake is not built at all."""
+
+    @classmethod
+    def setUpClass(cls):
+        reason = own_nix.missing()
+        if reason:
+            raise unittest.SkipTest(reason)
+
+    def refused(self, box, *words):
+        box.env["XDG_CACHE_HOME"] = box.path("cache")
+        marked = "echo x >/nix/store/mark || :"
+        run = box.run(*HOST_BUILD, cwd=box.flake("app", flake(marked), [TOOL]))
+        self.assertEqual(run.code, 126, run)
+        for word in words:
+            self.assertIn(word, run.stderr)
+        self.assertFalse(os.path.exists(f"{box.own}/store/mark"))
+
+    def test_root_without_a_daemon(self):
+        self.refused(self.enterContext(own_nix.NixSandbox(daemon=False)), "no Nix daemon answers", "Start nix-daemon")
+
+    def test_a_daemon_that_does_not_listen_to_the_caller(self):
+        for settings, words in ((own_nix.SETTINGS, "sandbox is not true"),
+                                (own_nix.SETTINGS.replace("sandbox = false", "sandbox = relaxed"), "sandbox is not true"),
+                                (own_nix.SETTINGS.replace("sandbox = false", "sandbox = true"), "sandbox-fallback = true")):
+            with self.subTest(settings=settings):
+                box = self.enterContext(own_nix.NixSandbox(user_test.UID, settings))
+                user_test.give_tools(box)
+                self.refused(box, words, "`sandbox-fallback = false` in /etc/nix/nix.conf")
+
+
+# What a builder that may fetch finds: the caller's proxy password, an abstract unix socket of the host's, the way out.
+FETCHER = """fetched = "${derivation { name = "fetched"; system = "x86_64-linux"; builder = "/bin/bash";
+      args = [ "-c" ''case "$https_proxy" in http://127.0.0.1:3128) ;; *) echo "proxy $https_proxy" >$out; exit ;; esac
+        if /usr/bin/python3 -c "import socket; socket.socket(socket.AF_UNIX).connect(chr(0) + '%s')"; then echo reached; else echo ok; fi >$out'' ];
+      outputHashMode = "flat"; outputHashAlgo = "sha256"; outputHash = "%s"; impureEnvVars = [ "https_proxy" ]; }}";"""
 
 
 class OrdinaryUsersDevShell(unittest.TestCase):
@@ -261,9 +329,15 @@ class OrdinaryUsersDevShell(unittest.TestCase):
             raise unittest.SkipTest(reason)
 
     def test_run(self):
-        box = self.enterContext(own_nix.NixSandbox(user_test.UID, own_nix.OWNER_SETTINGS))
+        box = self.enterContext(own_nix.NixSandbox(user_test.UID, daemon=False, store_owner=user_test.UID))
         user_test.give_tools(box)
-        workspace = box.flake("app", flake("echo mine > /nix/store/mark || :"), [TOOL])
+        box.env["https_proxy"] = "http://me:password@127.0.0.1:9"
+        name = "agentvm-test-" + secrets.token_hex(8)
+        listener = self.enterContext(socket.socket(socket.AF_UNIX))
+        listener.bind("\0" + name)
+        listener.listen()
+        fetcher = FETCHER % (name, hashlib.sha256(b"ok\n").hexdigest())
+        workspace = box.flake("app", flake("echo mine > /nix/store/mark || :", variables=fetcher), [TOOL])
         run = box.run(*small(*DEVSHELL), workspace, "--command", "--", "sh", "-c", LOOK, input=b"from stdin\n")
         self.assertEqual((run.code, run.stdout), (7, SEEN), run)
         self.assertFalse(os.path.exists(f"{box.own}/store/mark"), "its builder wrote into the store")

@@ -2,57 +2,96 @@
 import contextlib
 import os
 import shutil
+import socket
 import subprocess
 
 import harness
 
-SETTINGS = "sandbox = false\nsubstituters =\n"
-# Nix's own sandbox, where it builds as whoever owns the store, has nothing of Debian; what these flakes build with is /bin/bash.
-OWNER_SETTINGS = "sandbox = false\nsubstituters =\nsandbox-paths = /bin /usr /lib /lib64\n"
+# The host's own setting is none: agentvm has to ask for the sandbox. It has nothing of Debian; what these flakes build with is /bin/bash.
+SETTINGS = "sandbox = false\nsubstituters =\nsandbox-paths = /bin /usr /lib /lib64\n"
+CONFIGURATION = "/etc/nix/nix.conf"
+BUILDERS = 4
 
 
 def missing():
     """Why there can be no such thing here; "" when there can."""
     if os.getuid() != 0:
         return "a mount namespace with another /nix takes root"
-    for name in ("nix", "unshare", "bwrap", "git"):
+    for name in ("nix", "nix-daemon", "unshare", "bwrap", "git"):
         if not shutil.which(name):
             return f"there is no {name} on PATH"
-    return "" if os.path.exists("/etc/nix/nix.conf") else "there is no /etc/nix/nix.conf to put another in the place of"
+    return ""
+
+
+def accounts(name, builders):
+    """A file of /etc with the build users that Nix's own packages would have made."""
+    with open(f"/etc/{name}", encoding="utf-8") as file:
+        text = file.read()
+    return text if "nixbld" in text else text + builders
 
 
 class NixSandbox(harness.Sandbox):
-    """As a Sandbox; /nix is its directory `nix`, /etc/nix/nix.conf is `settings`."""
+    """As a Sandbox; /nix is its directory `nix`, /etc/nix/nix.conf is `settings`, and the daemon is one of its own."""
 
-    def __init__(self, owner=None, settings=SETTINGS):
+    def __init__(self, owner=None, settings=SETTINGS, daemon=True, store_owner=None):
         super().__init__(owner)
-        self.made_nix = False
+        self.made = []
+        self.daemon = daemon
+        self.process = None
         self.own = harness.Sandbox.path(self, "nix")
         for name in ("store", "var/nix"):
             os.makedirs(f"{self.own}/{name}")
-        if owner is not None:
+        if store_owner is not None:
             for root, directories, _ in os.walk(self.own):
                 for entry in [root, *(os.path.join(root, name) for name in directories)]:
-                    os.chown(entry, owner, owner)
+                    os.chown(entry, store_owner, store_owner)
+        numbers = range(1, BUILDERS + 1)
+        users = "".join(f"nixbld{n}:x:{30000 + n}:30000::/var/empty:/usr/sbin/nologin\n" for n in numbers)
+        self.files = {
+            "/etc/passwd": self.write("etc-passwd", accounts("passwd", users), 0o644),
+            "/etc/group": self.write("etc-group", accounts("group", f"nixbld:x:30000:{','.join(f'nixbld{n}' for n in numbers)}\n"), 0o644)}
         self.settings = self.write("nix.conf", settings)
 
     def __enter__(self):
-        with contextlib.suppress(FileExistsError):
-            os.mkdir("/nix", 0o755)
-            self.made_nix = True
+        # What other files are put in the place of.
+        for path in ("/nix", os.path.dirname(CONFIGURATION)):
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(path, 0o755)
+                self.made.append(path)
+        with contextlib.suppress(FileExistsError), open(CONFIGURATION, "x", encoding="utf-8"):
+            self.made.append(CONFIGURATION)
+        if self.daemon:
+            self.start_daemon()
         return super().__enter__()
 
+    def start_daemon(self):
+        log = open(self.path("daemon.log"), "wb")  # pylint: disable=consider-using-with
+        self.process = subprocess.Popen(self.around(["nix-daemon"]), env={"PATH": self.env["PATH"], "HOME": "/var/empty"}, cwd="/", stdin=subprocess.DEVNULL,
+                                        stdout=log, stderr=log, start_new_session=True)
+        log.close()
+        address = f"{self.own}/var/nix/daemon-socket/socket"
+
+        def answers():
+            with socket.socket(socket.AF_UNIX) as client:
+                return client.connect_ex(address) == 0
+        harness.wait_until(answers, 30, "the Nix daemon")
+
     def __exit__(self, *error):
+        if self.process:
+            self.process.terminate()
+            self.process.wait(harness.seconds(10))
         # Nix takes the right to write from what is in the store.
         subprocess.run(["chmod", "-R", "u+w", self.own], check=False)
         super().__exit__(*error)
-        if self.made_nix:
-            os.rmdir("/nix")
+        for path in reversed(self.made):
+            with contextlib.suppress(OSError):  # another test is using it
+                (os.unlink if path == CONFIGURATION else os.rmdir)(path)
 
     def around(self, argv):
         """The command in a mount namespace of its own; its pid stays what was started."""
-        return ["unshare", "--mount", "sh", "-c",
-                'mount --bind "$0" /nix && mount --bind "$1" /etc/nix/nix.conf && shift && exec "$@"', self.own, self.settings, *argv]
+        binds = {"/nix": self.own, CONFIGURATION: self.settings, **self.files}
+        script = " && ".join(f'mount --bind "{source}" {place}' for place, source in binds.items())
+        return ["unshare", "--mount", "sh", "-c", script + ' && exec "$@"', "sh", *argv]
 
     def _argv(self, words):
         return self.around(super()._argv(words))

@@ -10,6 +10,17 @@ from harness import VmTestCase, mode_of, small
 from swapper import Swapper
 
 
+MCP_SERVER = """\
+import json, os, sys
+for line in sys.stdin:
+    message = json.loads(line)
+    if message["method"] == "die":
+        print("there is no module y\\x1b]52;c;aGk=\\x07", file=sys.stderr, flush=True)
+        os._exit(3)
+    print(json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": os.environ["TOKEN"]}), flush=True)
+"""
+
+
 class RunCommand(VmTestCase):
     def command(self, *words, options=(), workspace=None, **how):
         """A run of one command in a fresh VM."""
@@ -48,6 +59,22 @@ class RunCommand(VmTestCase):
         run = self.command("sh", "-c", "echo before; sleep 600", options=("--timeout", "1s"))
         self.assert_code(run, 124)
         self.assertEqual(run.stdout, "before\n", run)
+        self.sandbox.assert_nothing_left()
+
+    def test_mcp_server_that_is_a_script(self):
+        """An interpreter with a script of its own, variables of the profile, and the last words of one that dies."""
+        script = self.sandbox.write("servers/srv.py", MCP_SERVER)
+        profile = self.sandbox.write_profile("served", f"""{harness.SMALL_PROFILE}
+[mcp.x]
+command = ["/usr/bin/python3", "{script}"]
+env = {{ TOKEN = "of the profile" }}
+""")
+        ask = """printf '%s\\n' '{"jsonrpc":"2.0","id":1,"method":"a"}' '{"jsonrpc":"2.0","id":2,"method":"die"}' | /run/agentvm/agentvm-guest bridge mcp/x"""
+        run = self.sandbox.run("run", "--profile", profile, self.sandbox.workspace, "--command", "--", "sh", "-c", ask)
+        self.assertIn('"result": "of the profile"', run.stdout, run)
+        self.assertIn("the MCP server x ended by itself with code 3", run.stderr, run)
+        self.assertIn("there is no module y]52;", run.stderr, run)
+        self.assertNotIn("\x1b]52", run.stderr)
         self.sandbox.assert_nothing_left()
 
     def test_report_and_changed_files(self):

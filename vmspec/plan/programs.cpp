@@ -178,7 +178,8 @@ void Planner::mcp_servers() {
       }
       continue;
     }
-    McpSpec spec{name, server.command, server.tools_allow, server.tools_deny, server.arguments_deny};
+    McpSpec spec{name,       server.command, server.tools_allow, server.tools_deny, server.arguments_deny,
+                 server.env, server.network};
     spec.command.front() = found->second;
     spec_.mcp.push_back(std::move(spec));
   }

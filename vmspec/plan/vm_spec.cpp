@@ -17,7 +17,7 @@ BOOST_DESCRIBE_STRUCT(GuestFile, (), (path, content, target, mode, uid, gid, dir
 BOOST_DESCRIBE_STRUCT(AgentSpec, (), (kind, argv, env, cwd, uid, gid, pty, stdin_null, timeout_ms, hook))
 BOOST_DESCRIBE_STRUCT(KeySource, (), (kind, name, command))
 BOOST_DESCRIBE_STRUCT(ModelSpec, (), (name, upstream, key))
-BOOST_DESCRIBE_STRUCT(McpSpec, (), (name, command, tools_allow, tools_deny, arguments_deny))
+BOOST_DESCRIBE_STRUCT(McpSpec, (), (name, command, tools_allow, tools_deny, arguments_deny, env, network))
 BOOST_DESCRIBE_STRUCT(PublishSpec, (), (address, port, guest_port))
 BOOST_DESCRIBE_STRUCT(VmSpec, (),
                       (name, uuid, profile, vcpus, memory_bytes, disk_bytes, hypervisor, accelerator, connect, emulator,

@@ -107,6 +107,8 @@ struct McpSpec {
   std::vector<std::string> tools_deny;
   /// tool -> argument -> refused values
   std::map<std::string, std::map<std::string, std::vector<std::string>>> arguments_deny;
+  std::map<std::string, std::string> env = {};
+  std::vector<std::string> network = {};  ///< hosts it may reach; empty: none
   bool operator==(const McpSpec&) const = default;
 };
 

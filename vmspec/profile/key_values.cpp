@@ -51,20 +51,34 @@ void read_extends(LayerReader& reader, const Setting& setting, const KeyTarget& 
   reader.text(setting, name, rules::profile_name);
 }
 
-void read_env(LayerReader& reader, const Setting& setting, const KeyTarget& target) {
+namespace {
+
+void read_variables(LayerReader& reader, const Setting& setting, const KeyTarget& target,
+                    std::map<std::string, std::string>& variables) {
   if (setting.kind != Setting::Kind::table) return reader.refuse(setting, "must be a table of strings");
-  if (target.profile.agent.env.size() + setting.entries.size() > max_variables) {
+  if (variables.size() + setting.entries.size() > max_variables) {
     return reader.refuse(setting, fmt::format("must have at most {} variables", max_variables));
   }
+  const std::string base = reader.key();
   for (const Setting::Entry& entry : setting.entries) {
-    reader.enter("agent.env." + entry.name);
+    reader.enter(base + "." + entry.name);
     if (const std::string wrong = rules::variable(entry.name); !wrong.empty()) {
       reader.problem(entry.at, reader.key(), wrong + " (got " + quote_value(entry.name) + ")");
       continue;
     }
-    reader.text(entry.value, target.profile.agent.env[entry.name], rules::argument);
+    reader.text(entry.value, variables[entry.name], rules::argument);
     target.profile.origins[reader.key()] = reader.origin(entry.value.at);
   }
+}
+
+}  // namespace
+
+void read_env(LayerReader& reader, const Setting& setting, const KeyTarget& target) {
+  read_variables(reader, setting, target, target.profile.agent.env);
+}
+
+void read_server_env(LayerReader& reader, const Setting& setting, const KeyTarget& target) {
+  read_variables(reader, setting, target, target.server->env);
 }
 
 void read_model_key(LayerReader& reader, const Setting& setting, const KeyTarget& target) {

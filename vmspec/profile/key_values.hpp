@@ -23,6 +23,8 @@ void read_base_name(LayerReader& reader, const Setting& setting, const KeyTarget
 void read_extends(LayerReader& reader, const Setting& setting, const KeyTarget& target);
 /// agent.env: merged by variable.
 void read_env(LayerReader& reader, const Setting& setting, const KeyTarget& target);
+/// mcp.NAME.env: likewise.
+void read_server_env(LayerReader& reader, const Setting& setting, const KeyTarget& target);
 /// model.key: { env = NAME }, { file = PATH }, { command = [...] } or {}, replaced as a whole.
 void read_model_key(LayerReader& reader, const Setting& setting, const KeyTarget& target);
 std::string show_model_key(const KeySource& key);

@@ -231,6 +231,21 @@ std::vector<KeyRule> make_rules() {
           {"TOOL = { ARGUMENT = [VALUE...] }", "values of a tool's argument that are refused"},
           read_arguments_deny,
           [](const KeySubject& subject) { return show_arguments_deny(*subject.server); }},
+      KeyRule{"mcp.*.env",
+              ValueType::table,
+              trusted,
+              {"a table of strings", "variables of the server, on the host"},
+              read_server_env,
+              [](const KeySubject& subject) { return toml_inline_table(subject.server->env); }},
+      KeyRule{"mcp.*.network",
+              ValueType::list,
+              AGENTVM_NARROW_SERVER("remove items", narrowing::is_subset(value.network, below.network)),
+              {"`HOST`, `HOST:PORT`, `*.DOMAIN`, `*`",
+               "hosts that the server may reach (443 unless a port is given); `[]`: no network"},
+              [](LayerReader& reader, const Setting& setting, const KeyTarget& target) {
+                reader.list(setting, target.server->network, rules::reachable);
+              },
+              [](const KeySubject& subject) { return toml_array(subject.server->network); }},
 
       AGENTVM_FLAG("agents_md.write", agents_md.write, anyone, "guidance for the agent, in its own home"),
   };

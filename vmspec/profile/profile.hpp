@@ -36,6 +36,8 @@ struct McpServer {
   std::optional<std::vector<std::string>> tools_allow;  ///< nullopt: all but tools_deny
   std::vector<std::string> tools_deny;
   std::map<std::string, std::map<std::string, std::vector<std::string>>> arguments_deny;
+  std::map<std::string, std::string> env;  ///< of the server, on the host
+  std::vector<std::string> network;        ///< HOST[:PORT], "*.DOMAIN[:PORT]" or "*"; empty: no network
   bool operator==(const McpServer&) const = default;
 };
 

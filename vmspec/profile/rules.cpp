@@ -218,6 +218,15 @@ std::string domain(const std::string& value) {
              : "must be a domain, or '*.' and a domain, without scheme, port or path";
 }
 
+std::string reachable(const std::string& value) {
+  const std::size_t colon = value.rfind(':');
+  const std::string host = value.substr(0, colon);
+  const bool port_wrong = colon != std::string::npos && !port(std::string_view(value).substr(colon + 1));
+  const bool named = host == "localhost" || is_ipv4(host) || domain(host).empty();
+  return value == "*" || (named && !port_wrong) ? ""
+                                                : "must be a host, '*.' and a domain, or '*', with or without ':PORT'";
+}
+
 std::optional<Published> parse_publish(std::string_view text) {
   const std::size_t last = text.rfind(':');
   if (last == std::string_view::npos || last == 0) return std::nullopt;

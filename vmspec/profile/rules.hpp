@@ -24,6 +24,7 @@ std::string user(const std::string& value);
 std::string mount(const std::string& value);
 std::string hidden_glob(const std::string& value);
 std::string domain(const std::string& value);
+std::string reachable(const std::string& value);  ///< a host, "*.DOMAIN" or "*", with or without a port
 std::string publish(const std::string& value);
 std::string publish_hint(const std::string& value);  ///< what "8080:80" or "8080" probably means; "" when it is no port
 std::string agent_package(const std::string& value);  ///< auto, host, nix:FLAKE#ATTRIBUTE or a path

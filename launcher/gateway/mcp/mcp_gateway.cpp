@@ -238,19 +238,18 @@ struct McpGateway::State {
   EventSink events;
   McpLimits limits;
   McpFilter filter;
-  std::optional<McpLaunch> launch = {};
   std::shared_ptr<BoundedLog> log = {};
   std::unique_ptr<McpServer> prestarted = {};
   std::vector<McpServer*> serving = {};
   std::size_t connections = 0;
   bool over = false;
 
-  const McpLaunch& prepared();
+  McpLaunch prepared();
   std::unique_ptr<McpServer> start();
+  void tell_end(const McpServer& server) const;
 };
 
-const McpLaunch& McpGateway::State::prepared() {
-  if (launch) return *launch;
+McpLaunch McpGateway::State::prepared() {
   if (sandbox.bubblewrap.empty()) {
     throw Error("the MCP server " + spec.name + " needs bubblewrap, which is not on this machine",
                 "Install bubblewrap, or take the server out of the profile with [mcp." + spec.name + "] command = [].");
@@ -258,21 +257,30 @@ const McpLaunch& McpGateway::State::prepared() {
   const auto environment = own_environment();
   const auto home = environment.find("HOME");
   try {
-    launch =
-        McpLaunch{sandbox.bubblewrap, inspect_sandbox_host(environment),
-                  inspect_mcp_install(spec.command, home == environment.end() ? "" : home->second, sandbox.workspace),
-                  sandbox.uuid};
-    log = std::make_shared<BoundedLog>(sandbox.log, log_bytes);
+    McpLaunch launch{sandbox.bubblewrap,
+                     inspect_sandbox_host(environment),
+                     inspect_mcp_install(spec.command, home == environment.end() ? "" : home->second, sandbox.places),
+                     {spec.env, spec.network},
+                     spec.network.empty() ? std::nullopt : sandbox::proxy_of_host(environment),
+                     sandbox.uuid};
+    if (!log) log = std::make_shared<BoundedLog>(sandbox.log, log_bytes);
+    return launch;
   } catch (const Error& error) {
-    launch.reset();
     throw error.wrap("mcp." + spec.name);
   }
-  return *launch;
 }
 
 std::unique_ptr<McpServer> McpGateway::State::start() {
-  const McpLaunch& how = prepared();
+  const McpLaunch how = prepared();
   return std::make_unique<McpServer>(executor, how, log);
+}
+
+void McpGateway::State::tell_end(const McpServer& server) const {
+  if (!server.ended()) return;
+  events({{"event", "mcp-ended"},
+          {"server", spec.name},
+          {"code", server.ended()->shell_code()},
+          {"words", server.last_words()}});
 }
 
 McpGateway::McpGateway(asio::any_io_executor executor, vmspec::McpSpec server, McpSandbox sandbox, EventSink events,
@@ -292,7 +300,7 @@ const std::string& McpGateway::name() const noexcept {
 
 asio::awaitable<void> McpGateway::prestart() {
   const auto state = state_;
-  const McpLaunch& launch = state->prepared();
+  const McpLaunch launch = state->prepared();
   try {
     co_await try_sandbox(state->executor, launch);
   } catch (const Error& error) {
@@ -318,7 +326,11 @@ asio::awaitable<void> McpGateway::serve(link::StreamPtr stream) {
                 " connections, which is its limit");
   }
   std::unique_ptr<McpServer> server = std::move(state->prestarted);
-  if (!server || !server->running()) server = state->start();
+  if (server && !server->running()) {
+    state->tell_end(*server);
+    server.reset();
+  }
+  if (!server) server = state->start();
   state->serving.push_back(server.get());
   struct Served {
     State& state;
@@ -333,6 +345,7 @@ asio::awaitable<void> McpGateway::serve(link::StreamPtr stream) {
   McpConnection connection(state->executor, state->filter, state->spec.name, state->events, state->limits, *server,
                            *stream);
   co_await connection.run();
+  state->tell_end(*server);
 }
 
 }  // namespace agentvm::gateway

@@ -17,16 +17,17 @@
 
 #include "base/link/link.hpp"
 #include "launcher/gateway/event.hpp"
+#include "launcher/sandbox/guest_places.hpp"
 #include "vmspec/plan/vm_spec.hpp"
 
 namespace agentvm::gateway {
 
 /// What the servers of one VM are put into.
 struct McpSandbox {
-  std::string bubblewrap;      ///< absolute path; "" fails closed
-  std::string uuid;            ///< of the VM: marks the processes
-  std::string log;             ///< the servers' stderr goes there, up to 1 MiB in all
-  std::string workspace = {};  ///< no server may live in or above it: what the guest writes must not run here
+  std::string bubblewrap;       ///< absolute path; "" fails closed
+  std::string uuid;             ///< of the VM: marks the processes
+  std::string log;              ///< the servers' stderr goes there, up to 1 MiB in all
+  sandbox::GuestPlaces places;  ///< no server may live in or above them: what a guest writes must not run here
 };
 
 struct McpLimits {
@@ -52,8 +53,9 @@ class McpGateway {
   /// will get. Throws Error when bubblewrap is missing, cannot make its namespaces, or the server is not there.
   boost::asio::awaitable<void> prestart();
 
-  /// Serves one connection until either side ends it, then kills its server with all it started. Events: mcp-call.
-  /// Throws Error before the first byte when no server can be started or too many connections are open.
+  /// Serves one connection until either side ends it, then kills its server with all it started. Events: mcp-call, and
+  /// mcp-ended (server, code, words) for a server that ended by itself before the guest did. Throws Error before the
+  /// first byte when no server can be started or too many connections are open.
   boost::asio::awaitable<void> serve(link::StreamPtr stream);
 
   /// The servers running now (bubblewrap's process of each; what is inside dies with it).

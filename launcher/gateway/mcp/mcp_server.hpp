@@ -5,19 +5,23 @@
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/process.hpp"
 #include "launcher/gateway/bounded_log.hpp"
+#include "launcher/sandbox/host_proxy.hpp"
 #include "launcher/sandbox/mcp_sandbox.hpp"
 
 namespace agentvm::gateway {
 
-/// How the servers of one gateway are started: worked out once, used for each.
+/// How a server is started: worked out anew for each, as what was checked for one may be another thing for the next.
 struct McpLaunch {
   std::string bubblewrap;  ///< absolute path
   SandboxHost host;
   McpInstall install;
+  McpWishes wishes;
+  std::optional<sandbox::ProxyOfHost> proxy;  ///< of the caller
   std::string uuid;
 };
 
@@ -38,7 +42,13 @@ class McpServer {
   pid_t pid() const noexcept;
   bool running();  ///< false once it has ended
 
-  /// The next bytes of its stdout; empty at the end, or after kill().
+  /// How it ended by itself; nullopt while it runs, and when it was told to end or killed.
+  const std::optional<ExitStatus>& ended() const noexcept { return ended_; }
+  /// The last lines of its stderr, at most 600 bytes, without control characters: empty when it said nothing.
+  std::string last_words() const;
+
+  /// The next bytes of its stdout; empty at the end, or after kill(). At the end it is waited for, and for the rest of
+  /// its stderr, a moment each.
   boost::asio::awaitable<std::string> read();
   /// False when the server takes no more.
   boost::asio::awaitable<bool> write(std::string bytes);
@@ -48,8 +58,13 @@ class McpServer {
 
  private:
   struct Pipes;
+  struct Words;
   ChildProcess child_;
+  std::optional<ExitStatus> ended_;
+  bool told_to_end_ = false;
   std::shared_ptr<Pipes> pipes_;
+  std::shared_ptr<Words> words_;
+  std::unique_ptr<sandbox::HostProxy> way_out_;
 };
 
 }  // namespace agentvm::gateway

@@ -228,7 +228,7 @@ asio::awaitable<void> drop_while_printing(Vm& vm, int drops, std::string& out, s
 
 }  // namespace
 
-TEST_CASE("links are dropped and made anew fifty times under a process that prints, and no byte is lost or doubled") {
+TEST_CASE("links are dropped and made anew fifty times under a process that prints and no byte is lost or doubled") {
   for (const Kind kind : {Kind::serial, Kind::vsock}) {
     CAPTURE(kind == Kind::serial);
     Vm vm(kind);
@@ -370,7 +370,7 @@ asio::awaitable<void> ask_wrongly(Vm& vm) {
 
 }  // namespace
 
-TEST_CASE("what stands is not taken over, what was never sent is not made up, and a reset still kills") {
+TEST_CASE("what stands is not taken over - what was never sent is not made up and a reset still kills") {
   Vm vm(Kind::serial);
   vm.run(ask_wrongly(vm));
 }
@@ -422,7 +422,7 @@ asio::awaitable<void> use_services(Vm& vm) {
 
 }  // namespace
 
-TEST_CASE("a service's connection ends with its link, and the next one works on the next link") {
+TEST_CASE("a service's connection ends with its link and the next one works on the next link") {
   Vm vm(Kind::vsock);
   vm.run(use_services(vm));
 }

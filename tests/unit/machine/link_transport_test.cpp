@@ -124,7 +124,7 @@ TEST_CASE("vsock: a guest that does not listen or answers anything else is said"
   }
 }
 
-TEST_CASE("virtio-serial: after a drop the same connections are used, or those of the next VMM") {
+TEST_CASE("virtio-serial: after a drop the same connections are used or those of the next VMM") {
   Place place;
   const auto transport = serial_transport(place.io.get_executor(), place.at("ctl"), place.at("svc"));
   UniqueFd control, services;
@@ -148,7 +148,7 @@ TEST_CASE("virtio-serial: after a drop the same connections are used, or those o
   CHECK(read_some(next.control.get(), 16) == "next");
 }
 
-TEST_CASE("vsock: after a drop the host asks first, and a guest that connects unasked is refused") {
+TEST_CASE("vsock: after a drop the host asks first and a guest that connects unasked is refused") {
   Place place;
   const UniqueFd vmm = listen_unix(place.at("vsock"), 4);
   const auto transport = vsock_transport(place.io.get_executor(), place.at("vsock"));
@@ -170,7 +170,7 @@ TEST_CASE("vsock: after a drop the host asks first, and a guest that connects un
   CHECK_THROWS_AS(connect_unix(place.at("vsock_4101")), Error);
 }
 
-TEST_CASE("a shared stream begins behind the guest's answer, whatever was said before") {
+TEST_CASE("a shared stream begins behind the guest's answer - whatever was said before") {
   Place place;
   auto [host, guest] = socket_pair();
   auto other = std::async(std::launch::async, [&guest = guest] {

@@ -60,7 +60,13 @@ echo '{"variables": {"FOO": {"type": "exported", "value": "bar"}, "PATH": {"type
                       0755);
   }
   vmspec::DevShell build(bool again = false) const {
-    return build_devshell(HeldDirectory::resolve(workspace), cache, {.bubblewrap = root + "/bwrap", .again = again});
+    const auto host = [this](const sandbox::GuestPlaces&) {
+      NixSandbox here;
+      here.nix = root + "/bin/nix";
+      return here;
+    };
+    return build_devshell(HeldDirectory::resolve(workspace), cache,
+                          {.bubblewrap = root + "/bwrap", .again = again, .host = host});
   }
   std::string build_failure() const {
     try {
@@ -204,16 +210,28 @@ TEST_CASE("a copy of a flake whose owner was killed goes with its processes and 
   CHECK(std::filesystem::exists(living.place() + "/flake.nix"));
 }
 
-TEST_CASE("devShells that nobody used go with what was fetched for them and none that is used does") {
+TEST_CASE("what was fetched for one build is nobody else's and goes with it") {
+  const FakeBubblewrap fake;
+  fake.behave("echo $XDG_CACHE_HOME >>" + fake.root + "/fetched; touch $XDG_CACHE_HOME/mark");
+  fake.build();
+  write_file_atomic(fake.workspace + "/flake.nix", "{ other }");
+  fake.build();
+  const std::string places = read_file(fake.root + "/fetched");
+  const std::string first = places.substr(0, places.find('\n'));
+  CHECK(first.starts_with(fake.cache + "/devshells/unfinished."));
+  CHECK(places.substr(first.size() + 1) != first + "\n");
+  CHECK_FALSE(std::filesystem::exists(first));
+}
+
+TEST_CASE("devShells that nobody used go and none that is used") {
   const FakeBubblewrap fake;
   CHECK(fake.prune().empty());
   const vmspec::DevShell built = fake.build();
   const std::string own = std::filesystem::path(built.gc_root).parent_path().parent_path();
   CHECK(fake.prune().empty());
   fake.age(own + "/shell.json");
-  fake.age(fake.cache + "/devshells/fetched");
   CHECK(fake.prune(false, {built.gc_root}).empty());
-  CHECK(fake.prune(true) == std::vector<std::string>{own, fake.cache + "/devshells/fetched"});
+  CHECK(fake.prune(true) == std::vector<std::string>{own});
   CHECK(find_devshell(HeldDirectory::resolve(fake.workspace), fake.cache));
   CHECK_MESSAGE(fake.prune().empty(), "a lookup is a use");
   fake.age(own + "/shell.json");
@@ -222,7 +240,7 @@ TEST_CASE("devShells that nobody used go with what was fetched for them and none
     CHECK(held);
     CHECK(fake.prune().empty());
   }
-  CHECK(fake.prune() == std::vector<std::string>{own, fake.cache + "/devshells/fetched"});
+  CHECK(fake.prune() == std::vector<std::string>{own});
   CHECK_FALSE(std::filesystem::exists(own));
   CHECK(std::filesystem::exists(fake.root + "/store/env"));
 }

@@ -83,12 +83,12 @@ TEST_CASE("what is no repository to take a flake from is said") {
   CHECK(has(refused(), "is not tracked by Git"));
 }
 
-TEST_CASE("what a devShell is usually made of changes its key and nothing else does") {
+TEST_CASE("whatever a flake may read changes its key and nothing else does") {
   const FlakeWorkspace workspace;
   std::string key = key_here(workspace);
   CHECK(key_here(workspace) == key);
-  for (const char* name : {"flake.nix", "flake.lock", "nix/shell.nix", "a/b/c/d/e/f/deep.nix", "rust-toolchain",
-                           "rust-toolchain.toml", "devshell.toml"}) {
+  for (const char* name : {"flake.nix", "flake.lock", "nix/shell.nix", "a/b/c/d/e/f/deep.nix", "hook.sh", "Cargo.toml",
+                           "src/main.rs", "data"}) {
     CAPTURE(name);
     workspace.write(name, "one");
     const std::string made = key_here(workspace);
@@ -97,12 +97,20 @@ TEST_CASE("what a devShell is usually made of changes its key and nothing else d
     key = key_here(workspace);
     CHECK(key != made);
   }
-  for (const char* name :
-       {"src/main.rs", "Cargo.toml", ".direnv/x.nix", "node_modules/a/default.nix", "target/x.nix"}) {
+  for (const char* name : {".direnv/x.nix", "node_modules/a/default.nix", "target/x.nix"}) {
     CAPTURE(name);
     workspace.write(name, "one");
     CHECK(key_here(workspace) == key);
   }
+  const std::string long_text(3 << 20, 'x');
+  workspace.write("data", long_text + "1");
+  key = key_here(workspace);
+  workspace.write("data", long_text + "2");
+  CHECK_MESSAGE(key_here(workspace) != key, "the end of a large file");
+  key = key_here(workspace);
+  REQUIRE(chmod((workspace.root + "/hook.sh").c_str(), 0755) == 0);
+  CHECK_MESSAGE(key_here(workspace) != key, "a right to be executed");
+  key = key_here(workspace);
   CHECK_MESSAGE(key_here(FlakeWorkspace()) != key_here(FlakeWorkspace()), "of another workspace");
   REQUIRE(symlink("/dev/zero", (workspace.root + "/link.nix").c_str()) == 0);
   CHECK(key_here(workspace) != key);

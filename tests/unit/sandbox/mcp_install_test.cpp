@@ -14,6 +14,7 @@
 using namespace agentvm;
 using gateway::inspect_mcp_install;
 using gateway::McpInstall;
+using sandbox::GuestPlaces;
 using Strings = std::vector<std::string>;
 
 namespace {
@@ -47,7 +48,10 @@ struct InstalledWorld {
     return whole;
   }
   McpInstall inspect(const std::string& program, const std::string& workspace = {}) const {
-    return inspect_mcp_install({program}, home, workspace);
+    return inspect({program}, Strings{workspace});
+  }
+  McpInstall inspect(const Strings& command, const Strings& places) const {
+    return inspect_mcp_install(command, home, GuestPlaces(places));
   }
 };
 
@@ -59,7 +63,7 @@ bool has_link(const McpInstall& install, const std::string& path, const std::str
 
 TEST_SUITE("gateway/mcp_install") {
   TEST_CASE("a program of /usr needs nothing") {
-    const McpInstall install = inspect_mcp_install({"/usr/bin/env", "x"}, "/root", "");
+    const McpInstall install = inspect_mcp_install({"/usr/bin/env", "x"}, "/root", GuestPlaces({}));
     CHECK(install.directories.empty());
     CHECK(install.files.empty());
     CHECK_FALSE(install.nix_store);
@@ -139,19 +143,68 @@ TEST_SUITE("gateway/mcp_install") {
     const InstalledWorld world;
     world.file("home/me/project/.venv/pyvenv.cfg", "home = /usr/bin\n");
     const std::string server = world.file("home/me/project/.venv/bin/server");
-    CHECK_THROWS_WITH_AS(world.inspect(server, world.home + "/project"), doctest::Contains("workspace"), Error);
+    CHECK_THROWS_WITH_AS(world.inspect(server, world.home + "/project"), doctest::Contains("a guest may write"), Error);
     const std::string alone = world.file("home/me/project/server");
-    CHECK_THROWS_WITH_AS(world.inspect(alone, world.home + "/project"), doctest::Contains("workspace"), Error);
+    CHECK_THROWS_WITH_AS(world.inspect(alone, world.home + "/project"), doctest::Contains("a guest may write"), Error);
     const std::string above = world.file("opt/tool/bin/server");
-    CHECK_THROWS_WITH_AS(world.inspect(above, world.top + "/opt/tool/share"), doctest::Contains("workspace"), Error);
+    CHECK_THROWS_WITH_AS(world.inspect(above, world.top + "/opt/tool/share"), doctest::Contains("a guest may write"),
+                         Error);
     CHECK(world.inspect(above, world.home + "/project").directories.size() == 1);
+  }
+
+  TEST_CASE("nor by way of a link - an interpreter or an environment in such a place") {
+    const InstalledWorld world;
+    const Strings places = {world.home + "/project", world.top + "/srv/cache"};
+    const auto refused = [&](const Strings& command) {
+      CAPTURE(command.front());
+      CHECK_THROWS_WITH_AS(world.inspect(command, places), doctest::Contains("a guest may write"), Error);
+    };
+    const std::string outside = world.file("home/me/bin/server");
+    refused({world.link("home/me/project/server", outside)});
+    refused({world.link("home/me/bin/linked", world.file("srv/cache/server"))});
+    world.link("home/me/tools", world.home + "/project");
+    world.file("home/me/project/tool");
+    refused({world.home + "/tools/tool"});
+    refused({world.file("home/me/bin/script", "#!" + world.home + "/project/tool\n")});
+    world.file("home/me/venv/pyvenv.cfg", "home = " + world.home + "/project/py/bin\n");
+    world.file("home/me/project/py/bin/python3");
+    refused({world.file("home/me/venv/bin/server")});
+    CHECK(world.inspect({outside}, places).files == Strings{outside});
+  }
+
+  TEST_CASE("arguments that are paths are shown and refused where a guest may write") {
+    const InstalledWorld world;
+    const Strings places = {world.home + "/project"};
+    const std::string script = world.file("home/me/mcp/srv.py", "print()");
+    const std::string config = world.file("opt/server/config.toml", "");
+    world.file("opt/tool/srv.js", "");
+    McpInstall install = world.inspect({"/usr/bin/python3", script, "--config=" + config, "-v", "name"}, places);
+    CHECK(install.files == Strings{script, config});
+    CHECK(install.directories.empty());
+    install = world.inspect({"/usr/bin/node", world.top + "/opt/tool/srv.js"}, places);
+    CHECK(install.directories == Strings{world.top + "/opt/tool"});
+    install = world.inspect({"/usr/bin/env", world.top + "/opt/tool", "/dev/stdin", "/usr/share", "/none"}, places);
+    CHECK(install.directories == Strings{world.top + "/opt/tool"});
+    CHECK(install.files.empty());
+
+    const std::string inside = world.file("home/me/project/srv.py", "");
+    const std::string link = world.link("home/me/mcp/link.py", inside);
+    for (const std::string& argument : {inside, "--script=" + inside, link, world.home + "/project",
+                                        world.home + "/project/not-yet.py", world.home + "/mcp/../project/x"}) {
+      CAPTURE(argument);
+      CHECK_THROWS_WITH_AS(world.inspect({"/usr/bin/python3", argument}, places),
+                           doctest::Contains("a guest may write"), Error);
+    }
+    CHECK_THROWS_WITH_AS(world.inspect({"/usr/bin/env", world.file("home/me/.ssh/id", "")}, places),
+                         doctest::Contains("secrets"), Error);
+    CHECK_THROWS_AS(world.inspect({"/usr/bin/env", world.home}, places), Error);
   }
 
   TEST_CASE("what cannot be followed") {
     const InstalledWorld world;
     CHECK_THROWS_WITH_AS(world.inspect(world.home + "/none"), doctest::Contains("no such program"), Error);
     CHECK_THROWS_AS(world.inspect("server"), Error);
-    CHECK_THROWS_AS(inspect_mcp_install({}, world.home, ""), Error);
+    CHECK_THROWS_AS(inspect_mcp_install({}, world.home, GuestPlaces({})), Error);
     const std::string loop = world.link("home/me/loop", "loop");
     CHECK_THROWS_AS(world.inspect(loop), Error);
     const std::string itself = world.home + "/self";

@@ -67,7 +67,6 @@ TEST_SUITE("gateway/mcp_sandbox") {
                      {"/lib/ld.so", "x"}};
     CHECK(joined(sandbox_arguments(host, install, {7, 8})) == R"(
 --unshare-all
---share-net
 --die-with-parent
 --new-session
 --uid 65534
@@ -106,20 +105,28 @@ TEST_SUITE("gateway/mcp_sandbox") {
     CHECK(has_store());
   }
 
-  TEST_CASE("of the caller's environment only proxies and certificates go in") {
-    const SandboxHost host = inspect_sandbox_host({{"HTTPS_PROXY", "http://127.0.0.1:1"},
+  TEST_CASE("of the caller's environment only certificates go in and the profile's own variables") {
+    const SandboxHost host = inspect_sandbox_host({{"HTTPS_PROXY", "http://me:secret@127.0.0.1:1"},
                                                    {"OPENAI_API_KEY", "sk-secret"},
                                                    {"SSH_AUTH_SOCK", "/run/ssh"},
                                                    {"LD_PRELOAD", "/x.so"},
                                                    {"PATH", "/nix/bin"},
                                                    {"REQUESTS_CA_BUNDLE", "/no/such/file"}});
-    const auto environment = sandbox_environment(host, {}, "some-uuid");
-    CHECK(environment.at("HTTPS_PROXY") == "http://127.0.0.1:1");
+    auto environment = sandbox_environment(host, {}, {}, "some-uuid");
+    CHECK_FALSE(environment.contains("HTTPS_PROXY"));
     CHECK(environment.at("HOME") == "/tmp");
     CHECK(environment.at("PATH") == "/usr/local/bin:/usr/bin:/bin");
     CHECK(environment.at("AGENTVM_INSTANCE") == "some-uuid");
     CHECK(environment.at("FASTMCP_CHECK_FOR_UPDATES") == "off");
     for (const char* name : {"OPENAI_API_KEY", "SSH_AUTH_SOCK", "LD_PRELOAD"}) CHECK_FALSE(environment.contains(name));
+    const McpWishes wishes = {
+        {{"TOKEN", "t"}, {"HOME", "/home"}, {"https_proxy", "http://x"}, {"AGENTVM_INSTANCE", "other"}}, {"a.example"}};
+    environment = sandbox_environment(host, {}, wishes, "some-uuid");
+    CHECK(environment.at("TOKEN") == "t");
+    CHECK(environment.at("HOME") == "/home");
+    CHECK(environment.at("https_proxy") == "http://127.0.0.1:3128");
+    CHECK(environment.at("HTTPS_PROXY") == "http://127.0.0.1:3128");
+    CHECK(environment.at("AGENTVM_INSTANCE") == "some-uuid");
   }
 
   TEST_CASE("nothing secret of this host's /etc is shown") {

@@ -3,15 +3,10 @@
 
 #include <doctest/doctest.h>
 #include <signal.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <memory>
 #include <string>
 
-#include "base/file.hpp"
-#include "base/process.hpp"
-#include "tests/unit/gateway/link_pair.hpp"
+#include "tests/unit/gateway/mcp/mcp_world.hpp"
 
 namespace asio = boost::asio;
 using namespace agentvm;
@@ -20,109 +15,9 @@ using gateway::McpGateway;
 using gateway::McpLimits;
 using link::StreamPtr;
 using nlohmann::json;
-using test::read_until;
+using namespace agentvm::test;
 
 namespace {
-
-/// One JSON-RPC message a line; the tool's name says what to do.
-constexpr char server_text[] = R"(#!/usr/bin/python3
-import json, os, sys, time
-print("started", file=sys.stderr, flush=True)
-def send(message):
-    sys.stdout.write(json.dumps(message) + "\n")
-    sys.stdout.flush()
-def text(id, text):
-    send({"jsonrpc": "2.0", "id": id, "result": {"content": [{"type": "text", "text": text}], "isError": False}})
-for line in sys.stdin:
-    message = json.loads(line)
-    if message.get("method") != "tools/call":
-        if "id" in message:
-            send({"jsonrpc": "2.0", "id": message["id"], "result": {"method": message["method"]}})
-        continue
-    tool, arguments, id = message["params"]["name"], message["params"].get("arguments", {}), message["id"]
-    if tool == "echo":
-        text(id, json.dumps(arguments))
-    elif tool == "slow":
-        time.sleep(arguments["seconds"])
-        text(id, "slowly")
-    elif tool == "big":
-        text(id, "x" * arguments["bytes"])
-    elif tool == "half":
-        reply = json.dumps({"jsonrpc": "2.0", "id": id, "result": {}})
-        sys.stdout.write(reply[:10]); sys.stdout.flush()
-        time.sleep(arguments["seconds"])
-        sys.stdout.write(reply[10:] + "\n"); sys.stdout.flush()
-    elif tool == "noise":
-        for _ in range(arguments["bytes"] // 1000):
-            sys.stderr.write("n" * 999 + "\n")
-        text(id, "done")
-    elif tool == "silent":
-        pass
-    elif tool == "die":
-        text(id, "bye")
-        os._exit(3)
-    elif tool == "look":
-        def tree(path):
-            try: return sorted(os.listdir(path))
-            except OSError as error: return error.strerror
-        def run(program):
-            try: return os.spawnlp(os.P_WAIT, program, program, "--version")
-            except OSError as error: return error.errno
-        text(id, json.dumps({"root": tree("/"), "etc": tree("/etc"), "home": tree(arguments["home"]),
-            "processes": [name for name in tree("/proc") if name.isdigit()], "uid": os.getuid(), "cwd": os.getcwd(),
-            "environment": sorted(os.environ), "instance": os.environ["AGENTVM_INSTANCE"],
-            "writable": os.access("/", os.W_OK) or os.access(__file__, os.W_OK), "passwd": open("/etc/passwd").read()}))
-)";
-
-/// `arguments` is JSON text: GCC 12 cannot compile an initializer list within a co_await expression.
-std::string call(int id, const std::string& tool, const std::string& arguments = "{}") {
-  return R"({"jsonrpc":"2.0","id":)" + std::to_string(id) + R"(,"method":"tools/call","params":{"name":")" + tool +
-         R"(","arguments":)" + arguments + "}}\n";
-}
-
-struct McpWorld : test::LinkPair {
-  std::string folder;
-  std::unique_ptr<McpGateway> mcp;
-
-  explicit McpWorld(McpLimits limits = {}, std::string bubblewrap = find_program("bwrap").value_or("")) {
-    char name[] = "/tmp/agentvm-mcp-XXXXXX";
-    REQUIRE(mkdtemp(name) != nullptr);
-    folder = name;
-    write_file_atomic(folder + "/server", server_text, 0755);
-    vmspec::McpSpec spec;
-    spec.name = "test";
-    spec.command = {folder + "/server"};
-    spec.arguments_deny = {{"echo", {{"action", {"store"}}}}};
-    mcp = std::make_unique<McpGateway>(io.get_executor(), spec,
-                                       gateway::McpSandbox{std::move(bubblewrap), "uuid-1", folder + "/mcp.log"},
-                                       sink(), limits);
-    handler = [this](StreamPtr stream) { return mcp->serve(std::move(stream)); };
-  }
-  ~McpWorld() { remove_tree(folder); }
-  McpWorld(const McpWorld&) = delete;
-  McpWorld& operator=(const McpWorld&) = delete;
-
-  asio::awaitable<StreamPtr> connect() {
-    const StreamPtr stream = guest->open("POST", "/mcp/test");
-    const link::Fields answer = co_await stream->response();
-    if (link::field(answer, ":status") == "200") co_return stream;
-    const std::string reason = co_await stream->read_all(1000);
-    throw Error(reason);
-  }
-};
-
-/// Whether there is something to test with; a test that cannot run says so.
-bool sandbox_works() {
-  if (!find_program("bwrap") || access("/usr/bin/python3", X_OK) != 0) {
-    MESSAGE("skipped: bubblewrap or /usr/bin/python3 is missing");
-    return false;
-  }
-  const Output output = run_captured(
-      {.program = "bwrap", .args = {"--unshare-all", "--uid", "1", "--ro-bind", "/", "/", "/usr/bin/true"}}, 10s);
-  if (output.status.shell_code() == 0) return true;
-  MESSAGE("skipped: this machine lets nobody make namespaces: ", output.err);
-  return false;
-}
 
 bool is_alive(pid_t pid) {
   return ::kill(pid, 0) == 0;
@@ -286,8 +181,10 @@ TEST_SUITE("gateway/mcp_gateway") {
       co_await read_until(next, "\"id\": 3");
       next->finish();
     });
-    REQUIRE(world.events.size() == 3);
+    REQUIRE(world.events.size() == 4);
     CHECK(world.events[1]["text"] == "no answer: the connection ended");
+    CHECK(world.events[2]["event"] == "mcp-ended");
+    CHECK(world.events[2]["code"] == 3);
   }
 
   TEST_CASE("a reply of ours never falls into a line of the server's") {

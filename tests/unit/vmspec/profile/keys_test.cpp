@@ -264,6 +264,22 @@ TEST_CASE("keys of a server are checked") {
             .find("mcp.x.arguments.deny.nix: must be a table") != std::string::npos);
   CHECK(only_problem("[mcp.x]\ncommand = [\"x\"]\narguments.deny = { nix = { action = \"store\" } }\n")
             .find("must be a list") != std::string::npos);
+  const auto wrong = [](const std::string& line, const std::string& words) {
+    CAPTURE(line);
+    CHECK(only_problem("[mcp.x]\ncommand = [\"x\"]\n" + line + "\n").find(words) != std::string::npos);
+  };
+  for (const char* host : {"https://x.org", "x y", "", "*.1.2.3.4", "x:0", "x:port", "x:1:2", "**", "[::1]:1"}) {
+    wrong("network = [\"" + std::string(host) + "\"]", "mcp.x.network: each item must be a host");
+  }
+  wrong("network = \"none\"", "mcp.x.network: must be a list");
+  wrong("env = { \"1A\" = \"x\" }", "mcp.x.env.1A: ");
+  wrong("env = { A = 1 }", "mcp.x.env.A: must be a string");
+  const auto parsed = parse(
+      "[mcp.x]\ncommand = [\"x\"]\nenv = { A = \"1\" }\n"
+      "network = [\"a.org\", \"*.b.org\", \"localhost:80\", \"10.0.0.1:8443\", \"*\"]\n");
+  for (const std::string& line : parsed.lines) FAIL_CHECK(line);
+  CHECK(parsed.profile.mcp.at("x").env == std::map<std::string, std::string>{{"A", "1"}});
+  CHECK(parsed.profile.mcp.at("x").network.size() == 5);
 }
 
 TEST_CASE("five mistakes are five lines at their places") {

@@ -38,7 +38,9 @@ TEST_CASE("awkward strings come back") {
   profile.mcp["x"] = {.command = {"x"},
                       .tools_allow = std::vector<std::string>{},
                       .tools_deny = {},
-                      .arguments_deny = {{"tool.with dots", {{"arg \"q\"", {"v\\"}}}}, {"empty", {}}}};
+                      .arguments_deny = {{"tool.with dots", {{"arg \"q\"", {"v\\"}}}}, {"empty", {}}},
+                      .env = {{"A", "x\ty"}},
+                      .network = {"*.a.org:8443"}};
   check_round_trip(profile);
 }
 
