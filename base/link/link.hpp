@@ -1,12 +1,38 @@
 // link.hpp - HTTP/2 streams over one byte stream: every conversation of agentvm, host to guest and CLI to supervisor.
 //
-// A Session owns a descriptor (a unix socket, a virtio-serial port, a vsock) and speaks HTTP/2 on it with nghttp2
-// (RFC 9113), without TLS and without upgrade. One side is the client and opens streams; the other answers them. Each
-// stream has its own flow control, so a reader that stops reading stops its writer and nobody else; END_STREAM is a
-// half-close; RST_STREAM tears one stream down; trailers carry what is known only at the end (exit codes).
+// A Session owns a descriptor (a unix socket, a virtio-serial port, a vsock) and speaks HTTP/2 on it with nghttp2 (RFC
+// 9113), without TLS and without upgrade. One side is the client and opens streams; the other answers them. Everything
+// runs on one thread (one io_context): handles need no locks, and nothing changes between two co_awaits.
 //
-// The peer is taken as hostile: header blocks, concurrent streams, buffered bytes and unanswered control frames have
-// limits, and any breach ends the session, never the process. Everything runs on one thread (one io_context).
+// Windows. A reader opens its stream's window only by read(): what it has not taken out of the inbox counts against
+// `stream_window`. So a reader that stops stops its writer, and nobody else: the connection's window is the sum of all
+// streams', so that one full stream never starves another. A writer hands bytes to the stream's send buffer; write()
+// waits only while that holds `send_buffer` bytes or more, and the last piece may overfill it. "Written" therefore
+// means "on its way": at most send_buffer + one piece + stream_window bytes lie between a returned write() and a
+// returned read(). Nothing tells the writer that they arrived, apart from an answer of the peer, or a ping() that was
+// sent once the stream was closed.
+//
+// The ends of a stream. Each direction ends by itself:
+//   finish()   half-close (END_STREAM) behind everything written; trailers carry what is known only now (exit codes).
+//              The peer's read() returns what is left, then empty.
+//   reset()    RST_STREAM CANCEL: both directions end at once, unsent bytes are thrown away. Bytes that had arrived are
+//              still read; then read() throws.
+//   abandon    the last handle is dropped: a stream that is finished both ways just goes. A client that still waits for
+//              its answer, or anyone who has not finished, resets. A server that has answered to the end does not want
+//              the rest of the request, and says so with RST_STREAM NO_ERROR once its END_STREAM is out.
+//   lost link  like a reset of every stream, on each side when that side sees it.
+// closed() completes when both directions are through, whichever way. broken() tells a reset or a lost link from an
+// orderly end; it does not tell which of the two. Session::open_for_streams() does: false, and the link is the cause.
+//
+// The ends of a session. close() is orderly: it waits until everything that was written is sent, also what waits for
+// the peer's window, as long as the peer takes something every 2 s; then GOAWAY and the end. wind_down()
+// takes no new streams and lets the handlers end before that. join() ends it at once, and its handlers with it. run()
+// returns after any end, with every stream broken by then: "" when the peer closed or close() was called, else what was
+// wrong. open() throws once the session is over or closing. The peer's limit of concurrent streams is no error: nghttp2
+// holds the request back until another stream ends, however long that takes.
+//
+// The peer is taken as hostile: header blocks, concurrent streams, buffered bytes, resets per second and unanswered
+// control frames have limits; a breach ends the session, never the process.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>

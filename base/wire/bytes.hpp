@@ -7,12 +7,8 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
-#include <string_view>
 
 namespace agentvm {
-
-/// Whether the text is UTF-8 (RFC 3629: shortest forms, no surrogates).
-bool is_utf8(std::string_view text) noexcept;
 
 nlohmann::json word_to_json(const std::string& word);
 /// nullopt: neither a string nor such an object, or a NUL byte is in it.

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/utf8.hpp"
 #include "base/wire/base64.hpp"
 #include "base/wire/bytes.hpp"
 

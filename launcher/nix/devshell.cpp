@@ -167,7 +167,7 @@ vmspec::DevShell build_devshell(const HeldDirectory& workspace, const std::strin
     if (auto found = find(places)) return *std::move(found);
   }
   interruption.emplace();
-  NixSandbox sandbox = options.host(sandbox::GuestPlaces({workspace}));
+  NixSandbox sandbox = options.host(sandbox::GuestPlaces({workspace.path()}));
   sandbox.flake = copy.place();
   sandbox.fetched = copy.fetched();
   sandbox.roots = places.roots();

@@ -14,6 +14,8 @@ nlohmann::json to_json(const Report& report) {
     if (file.removed >= 0) entry["removed"] = file.removed;
     files.push_back(std::move(entry));
   }
+  nlohmann::json git = nlohmann::json::array();
+  for (const auto& change : report.git) git.push_back({{"path", change.path}, {"reason", change.reason}});
   const auto array = [](const std::string& text) {
     auto parsed = nlohmann::json::parse(text, nullptr, false);
     return parsed.is_array() ? parsed : nlohmann::json::array();
@@ -26,6 +28,7 @@ nlohmann::json to_json(const Report& report) {
           {"total_ms", report.total_ms},
           {"files", std::move(files)},
           {"files_truncated", report.files_truncated},
+          {"git", std::move(git)},
           {"commands", report.commands},
           {"mcp_calls", array(report.mcp_calls_json)},
           {"model_requests", array(report.model_requests_json)},
@@ -51,6 +54,9 @@ Report report_from_json(const nlohmann::json& json) {
       report.files.push_back(std::move(change));
     }
     report.files_truncated = json.at("files_truncated");
+    if (json.contains("git")) {
+      for (const auto& change : json["git"]) report.git.push_back({change.at("path"), change.at("reason")});
+    }
     report.commands = json.at("commands").get<std::vector<std::string>>();
     report.mcp_calls_json = json.at("mcp_calls").dump();
     report.model_requests_json = json.at("model_requests").dump();

@@ -24,6 +24,12 @@ struct Report {
   };
   std::vector<FileChange> files;
   bool files_truncated = false;
+  /// What the host's Git would execute in the workspace now and would not have before.
+  struct GitChange {
+    std::string path;    ///< relative to the workspace
+    std::string reason;  ///< the end of a sentence about it: "is a new hook"
+  };
+  std::vector<GitChange> git;
   std::vector<std::string> commands;       ///< shell commands the model asked for, at most 1000
   std::string mcp_calls_json = "[]";       ///< the mcp-call events, a JSON array
   std::string model_requests_json = "[]";  ///< the model-request events, a JSON array

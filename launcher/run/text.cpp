@@ -127,6 +127,25 @@ std::string files_text(const supervisor::Report& report, const std::set<std::siz
   return text + ignored_text(report, ignored);
 }
 
+/// Before anything else of the files: the next `git status` would run it.
+std::string git_text(const supervisor::Report& report) {
+  if (report.git.empty()) return {};
+  std::string text = "  Git on this host would now run what the run changed; look before you use Git there:\n";
+  for (std::size_t i = 0; i < std::min(report.git.size(), most_files); ++i) {
+    text += fmt::format("    {} {}\n", one_line(report.git[i].path), one_line(report.git[i].reason));
+  }
+  if (report.git.size() > most_files) text += fmt::format("    ... and {} more\n", report.git.size() - most_files);
+  return text;
+}
+
+std::string dropped_text(const supervisor::Report& report) {
+  std::string text;
+  for (const auto& [kind, count] : report.dropped_events) {
+    text += fmt::format("  {} more events of the kind {} were not kept\n", count, one_line(kind));
+  }
+  return text;
+}
+
 std::string commands_text(const supervisor::Report& report) {
   if (report.commands.empty()) return {};
   std::string text = fmt::format("  commands run: {}\n", report.commands.size());
@@ -221,10 +240,12 @@ std::string report_text(const supervisor::Report& report, const ReportView& view
                                  report.exit_code, human_time(report.total_ms));
   if (report.ready_ms > 0) text += fmt::format(" (ready after {})", human_time(report.ready_ms));
   text += "\n";
+  text += git_text(report);
   if (report.agent_started_ms > 0) text += files_text(report, view.ignored);
   text += commands_text(report);
   text += mcp_text(parsed_array(report.mcp_calls_json));
   text += model_text(parsed_array(report.model_requests_json));
+  text += dropped_text(report);
   return text;
 }
 

@@ -16,6 +16,7 @@
 
 #include "base/async/event.hpp"
 #include "base/async/race.hpp"
+#include "base/async/task_group.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/wire/base64.hpp"
@@ -103,7 +104,6 @@ struct HostProxy::Service : std::enable_shared_from_this<HostProxy::Service> {
   StartGate gate;
   HostProxyOptions options;
   asio::io_context io{1};
-  std::size_t connections = 0;
   std::size_t said = 0;
 
   void run();
@@ -140,15 +140,15 @@ void HostProxy::Service::run() {
 
 asio::awaitable<void> HostProxy::Service::accept(UniqueFd listener) {
   tcp::acceptor acceptor(io, tcp::v4(), listener.release());
+  TaskGroup connections(io.get_executor());
   for (;;) {
     auto [error, inside] = co_await acceptor.async_accept(asio::as_tuple(asio::use_awaitable));
     if (error == asio::error::operation_aborted) co_return;
-    if (error || connections >= most_connections) {
+    if (error || connections.size() >= most_connections) {
       co_await sleep_for(accept_pause);  // too many descriptors, or connections
       continue;
     }
-    ++connections;
-    asio::co_spawn(io, serve(std::move(inside)), [this](const std::exception_ptr&) { --connections; });
+    connections.spawn(serve(std::move(inside)));
   }
 }
 

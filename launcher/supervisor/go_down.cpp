@@ -90,8 +90,9 @@ asio::awaitable<Report> Supervisor::make_report() {
   if (agent.started()) {
     auto comparing = listing_.changes();
     auto changes = co_await std::move(comparing);
-    report.files = std::move(changes.files);
-    report.files_truncated = changes.truncated;
+    report.files = std::move(changes.files.files);
+    report.files_truncated = changes.files.truncated;
+    for (auto& change : changes.git) report.git.push_back({std::move(change.path), std::move(change.reason)});
   }
   co_return report;
 }

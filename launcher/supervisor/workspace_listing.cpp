@@ -16,7 +16,8 @@ WorkspaceListing::WorkspaceListing(asio::any_io_executor executor, HeldDirectory
 
 asio::awaitable<void> WorkspaceListing::take() {
   auto walk = [workspace = workspace_, keep = keep_dir_] {
-    return std::make_shared<const workspace::Snapshot>(workspace::take_snapshot(workspace, keep));
+    return std::make_shared<const Before>(
+        Before{workspace::take_snapshot(workspace, keep), workspace::git_places(workspace.fd())});
   };
   auto walked = worker_.run(std::move(walk));
   try {
@@ -32,11 +33,14 @@ asio::awaitable<void> WorkspaceListing::taken() {
   while (!taken_) co_await changed_.wait();
 }
 
-asio::awaitable<workspace::WorkspaceChanges> WorkspaceListing::changes() {
-  workspace::WorkspaceChanges none;
-  none.truncated = true;
+asio::awaitable<WorkspaceListing::Changes> WorkspaceListing::changes() {
+  Changes none;
+  none.files.truncated = true;
   if (!before_) co_return none;
-  auto walk = [before = before_, workspace = workspace_] { return workspace::changes_since(*before, workspace); };
+  auto walk = [before = before_, workspace = workspace_] {
+    return Changes{workspace::changes_since(before->files, workspace),
+                   workspace::git_changes(before->git, workspace::git_places(workspace.fd()))};
+  };
   auto walked = worker_.run(std::move(walk));
   try {
     auto changes = co_await std::move(walked);

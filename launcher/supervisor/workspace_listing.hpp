@@ -6,10 +6,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/async/event.hpp"
 #include "base/async/offload.hpp"
 #include "base/held_directory.hpp"
+#include "launcher/workspace/git_guard.hpp"
 #include "launcher/workspace/snapshot.hpp"
 
 namespace agentvm::supervisor {
@@ -23,13 +25,21 @@ class WorkspaceListing {
   boost::asio::awaitable<void> take();
   /// Completes when take() has.
   boost::asio::awaitable<void> taken();
-  /// What is different now; `truncated` without any file when there is nothing to compare with.
-  boost::asio::awaitable<workspace::WorkspaceChanges> changes();
+  struct Changes {
+    workspace::WorkspaceChanges files;      ///< `truncated` without any file: there is nothing to compare with
+    std::vector<workspace::GitChange> git;  ///< what the host's Git would execute now and would not have before
+  };
+  /// What is different now.
+  boost::asio::awaitable<Changes> changes();
 
  private:
   HeldDirectory workspace_;
   std::string keep_dir_;
-  std::shared_ptr<const workspace::Snapshot> before_;
+  struct Before {
+    workspace::Snapshot files;
+    workspace::GitPlaces git;
+  };
+  std::shared_ptr<const Before> before_;
   bool taken_ = false;
   AsyncEvent changed_;
   BlockingWorker worker_;

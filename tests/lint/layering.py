@@ -13,7 +13,7 @@ import sys
 MAY_INCLUDE = {
     "base/": ["base/"],
     "base/async/": ["base/error.hpp", "base/unique_fd.hpp", "base/async/"],
-    "base/wire/": ["base/error.hpp", "base/wire/"],
+    "base/wire/": ["base/error.hpp", "base/utf8.hpp", "base/wire/"],
     "base/json/": ["base/error.hpp", "base/utf8.hpp", "base/json/"],
     "vmspec/": ["base/error.hpp", "base/text.hpp", "base/utf8.hpp", "base/json/", "base/wire/", "vmspec/"],
     "network/plan/": ["base/error.hpp", "vmspec/", "network/plan/"],

@@ -114,7 +114,7 @@ TEST_CASE("a workspace's files are the caller's no matter who writes in the gues
 
 TEST_CASE("the guest keeps only what does not change under a running VM") {
   const auto cache = [](vmspec::ShareSpec share) {
-    const Arguments arguments = virtiofsd_arguments(share, {.caller_uid = 1, .owner_uid = 1}, 3);
+    const Arguments arguments = virtiofsd_arguments(share, share.source, {.caller_uid = 1, .owner_uid = 1}, 3);
     return *std::find_if(arguments.begin(), arguments.end(),
                          [](const auto& one) { return one.starts_with("--cache"); });
   };

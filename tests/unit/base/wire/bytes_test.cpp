@@ -1,5 +1,6 @@
 // bytes_test.cpp - words of the system in JSON, whatever bytes they have.
 #include "base/wire/bytes.hpp"
+#include "base/utf8.hpp"
 
 #include <doctest/doctest.h>
 

@@ -18,6 +18,7 @@
 namespace asio = boost::asio;
 using namespace agentvm;
 using namespace agentvm::test;
+using namespace std::chrono_literals;
 using nlohmann::json;
 
 namespace {

@@ -15,7 +15,6 @@
 namespace agentvm::test {
 
 namespace asio = boost::asio;
-using namespace std::chrono_literals;
 using gateway::McpGateway;
 using gateway::McpLimits;
 using link::StreamPtr;
@@ -138,7 +137,8 @@ inline bool sandbox_works() {
     return false;
   }
   const Output output = run_captured(
-      {.program = "bwrap", .args = {"--unshare-all", "--uid", "1", "--ro-bind", "/", "/", "/usr/bin/true"}}, 10s);
+      {.program = "bwrap", .args = {"--unshare-all", "--uid", "1", "--ro-bind", "/", "/", "/usr/bin/true"}},
+      std::chrono::seconds(10));
   if (output.status.shell_code() == 0) return true;
   MESSAGE("skipped: this machine lets nobody make namespaces: ", output.err);
   return false;
