@@ -126,7 +126,9 @@ std::vector<std::string> hosts_of_settings(const std::string& settings) {
     if (!tls && !word.starts_with("http://")) continue;
     std::string host = word.substr(tls ? 8 : 7);
     host.resize(std::min(host.find_first_of("/?"), host.size()));
-    if (host.find(':', std::min(host.rfind(']'), host.size())) == std::string::npos) host += tls ? ":443" : ":80";
+    // The colons of an IPv6 address stand in brackets.
+    const std::size_t bracket = host.rfind(']');
+    if (host.find(':', bracket == std::string::npos ? 0 : bracket) == std::string::npos) host += tls ? ":443" : ":80";
     hosts.push_back(std::move(host));
   }
   return hosts;

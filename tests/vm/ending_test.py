@@ -4,6 +4,7 @@ import os
 import subprocess
 import time
 
+import harness
 from harness import VmTestCase, small
 
 MANY = "import sys\nfor i in range(3000): open(f'a-file-with-a-long-name-{i}', 'w').write('x\\n')\nsys.exit(7)\n"
@@ -68,3 +69,7 @@ class Ending(VmTestCase):
             process.kill()
             os.close(reading)
         self.sandbox.assert_nothing_left()
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -38,7 +38,7 @@ void refuse_unsupported(const Profile& profile, AgentKind kind, std::vector<Prob
   const auto unsupported = [&](const std::string& key, const std::string& value, const std::string& instead) {
     problems.push_back(problem_at(profile.origin(key), key,
                                   fmt::format("{} is not supported by this version of agentvm", value), instead,
-                                  ExitCode::agentvm_failed));
+                                  ExitCode::usage));
   };
   const auto word = [](auto value) { return fmt::format("\"{}\"", name_of(value)); };
 

@@ -113,8 +113,8 @@ TEST_CASE("what decides about later runs on the host is no workspace") {
   SUBCASE("the state by a link") {
     scratch.directory("disk/agentvm");
     REQUIRE(symlink((scratch / "disk/agentvm").c_str(), (scratch / "state/agentvm").c_str()) == 0);
-    CHECK(has(refusal(scratch / "disk", roots), "agentvm itself"));
-    CHECK(has(refusal(scratch / "state", roots), "agentvm itself"));
+    CHECK(has(refusal(scratch / "disk", roots), "agentvm keeps its own files"));
+    CHECK(has(refusal(scratch / "state", roots), "agentvm keeps its own files"));
   }
   CHECK_NOTHROW(commands::check_workspace(scratch / "project", roots));
 }

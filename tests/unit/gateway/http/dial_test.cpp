@@ -66,7 +66,10 @@ Outcome dialled(asio::io_context& io, Endpoints endpoints, std::chrono::millisec
   const auto limited = [&]() -> asio::awaitable<void> { co_await race(dialling(), sleep_for(limit)); };
   bool done = false;
   asio::co_spawn(io, limited, [&](const std::exception_ptr&) { done = true; });
-  while (!done) io.run_one();
+  io.restart();
+  while (!done && io.run_one() > 0) {
+  }
+  REQUIRE(done);
   io.poll();
   return outcome;
 }
@@ -93,11 +96,10 @@ TEST_SUITE("gateway/dial") {
     CHECK(outcome.time < gateway::attempt_delay);
   }
 
-  TEST_CASE("a dead IPv6 address before a live IPv4 one") {
+  TEST_CASE("an IPv6 address that refuses before a live IPv4 one") {
     asio::io_context io{1};
     const tcp::acceptor good(io, at("127.0.0.1", 0));
-    // The discard prefix (RFC 6666): without a route it fails at once, with one nothing answers.
-    const Outcome outcome = dialled(io, {at("100::1", good.local_endpoint().port()), good.local_endpoint()});
+    const Outcome outcome = dialled(io, {at("::1", 1), good.local_endpoint()});
     CHECK(outcome.peer == good.local_endpoint());
     CHECK(outcome.time < 2s);
   }

@@ -168,8 +168,8 @@ TEST_SUITE("gateway/mcp_surroundings") {
     world.test([&]() -> asio::awaitable<void> {
       co_await world.mcp->prestart();
       const StreamPtr first = co_await world.connect();
-      REQUIRE(rename((world.folder + "/server").c_str(), (world.folder + "/workspace/server").c_str()) == 0);
-      REQUIRE(symlink("workspace/server", (world.folder + "/server").c_str()) == 0);
+      REQUIRE(rename((world.folder + "/host/server").c_str(), (world.folder + "/workspace/server").c_str()) == 0);
+      REQUIRE(symlink("../workspace/server", (world.folder + "/host/server").c_str()) == 0);
       CHECK_THROWS_WITH_AS(co_await world.connect(), doctest::Contains("a guest may write"), Error);
       first->finish();
       co_await first->read_all(1000);

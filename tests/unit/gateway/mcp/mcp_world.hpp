@@ -106,10 +106,11 @@ struct McpWorld : LinkPair {
     char name[] = "/tmp/agentvm-mcp-XXXXXX";
     REQUIRE(mkdtemp(name) != nullptr);
     folder = name;
-    write_file_atomic(folder + "/server", server_text, 0755);
+    make_directories(folder + "/host");
+    write_file_atomic(folder + "/host/server", server_text, 0755);
     spec.name = "test";
-    if (!spec.command.empty()) spec.command.push_back(folder + "/server");
-    if (spec.command.empty()) spec.command = {folder + "/server"};
+    if (!spec.command.empty()) spec.command.push_back(folder + "/host/server");
+    if (spec.command.empty()) spec.command = {folder + "/host/server"};
     spec.arguments_deny = {{"echo", {{"action", {"store"}}}}};
     mcp = std::make_unique<McpGateway>(io.get_executor(), spec,
                                        gateway::McpSandbox{std::move(bubblewrap), "uuid-1", folder + "/mcp.log",

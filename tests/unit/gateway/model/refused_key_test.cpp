@@ -47,9 +47,9 @@ FakeUpstream::Handler takes_only(std::string token, std::string end_of_request) 
     const bool good = connection.received.find("Bearer " + token + "\r\n") != std::string::npos;
     const std::string body = connection.received.substr(connection.received.find("\r\n\r\n") + 4);
     const std::string size = std::to_string(body.size());
-    co_await connection.write(good ? "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(size.size()) + "\r\n\r\n" +
-                                         size
-                                   : std::string(refused));
+    std::string answer(refused);
+    if (good) answer = "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(size.size()) + "\r\n\r\n" + size;
+    co_await connection.write(std::move(answer));
   };
 }
 

@@ -40,6 +40,7 @@ command = ["mcp-files"]
 tools.allow = ["read", "list"]
 [mcp.web]
 command = ["mcp-web"]
+network = ["a.example", "b.example"]
 tools.deny = ["post"]
 arguments.deny = { get = { url = ["file"] } }
 )";
@@ -122,6 +123,10 @@ const std::vector<TrustCase>& trust_cases() {
        {"mcp.files.tools.allow = [\"read\"]", "mcp.files.tools.allow = []"},
        {"mcp.files.tools.allow.add = [\"write\"]"}},
       {"mcp.*.tools.deny", {"mcp.web.tools.deny.add = [\"put\"]"}, {"mcp.web.tools.deny = []"}},
+      {"mcp.*.env", {}, {"mcp.files.env = { TOKEN = \"x\" }", "mcp.new.env = { TOKEN = \"x\" }"}},
+      {"mcp.*.network",
+       {"mcp.web.network = []", "mcp.web.network = [\"a.example\"]"},
+       {"mcp.web.network.add = [\"c.example\"]", "mcp.files.network = [\"*\"]"}},
       {"mcp.*.arguments.deny",
        {"mcp.web.arguments.deny.get.url.add = [\"ftp\"]", "mcp.web.arguments.deny.put.url = [\"x\"]"},
        {"mcp.web.arguments.deny.get.url = []", "mcp.web.arguments.deny.get.url = [\"ftp\"]"}},
