@@ -11,6 +11,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <cerrno>
+#include <condition_variable>
 #include <cstdlib>
 #include <exception>
 #include <functional>
@@ -37,11 +38,15 @@ namespace {
 using namespace std::chrono_literals;
 namespace asio = boost::asio;
 
+/// From the end of QEMU to the end of what libvirt does about it.
+constexpr auto libvirt_end_wait = 1s;
 constexpr char qboot[] = "/usr/share/qemu/qboot.rom";
 
 /// Where libvirt's thread leaves its events. Outlives the VM object as long as libvirt holds it.
 struct EventSink {
   std::mutex mutex;
+  std::condition_variable changed;
+  bool stopped = false;                   // libvirt has done with the domain, its files included
   std::function<void(int, int)> deliver;  // empty once nobody listens
 };
 
@@ -56,6 +61,8 @@ int lifecycle_event(virConnectPtr /*connection*/, virDomainPtr domain, int event
   if (virDomainGetUUIDString(domain, its_uuid) < 0 || uuid != its_uuid) return 0;
   try {
     const std::lock_guard lock(sink->mutex);
+    if (event == VIR_DOMAIN_EVENT_STOPPED) sink->stopped = true;
+    sink->changed.notify_all();
     if (sink->deliver) sink->deliver(event, detail);
   } catch (const std::exception&) {
     // Out of memory: the pidfd still tells that the VM has ended.
@@ -134,6 +141,7 @@ class LibvirtQemu final : public Hypervisor {
     kill_vmm(spec_.uuid, kill_wait);
     worker_.join();
     kill_vmm(spec_.uuid, kill_wait);  // a start that was under way has come out by now
+    wait_for_libvirt();
     handles_.release();
     if (embedded()) remove_tree(root_.path());
     ending_->set(End::killed);
@@ -225,6 +233,14 @@ class LibvirtQemu final : public Hypervisor {
   }
 
  private:
+  /// A VM that has just ended is being cleaned up by a thread of libvirt's, which makes directories anew that were
+  /// removed before.
+  void wait_for_libvirt() {
+    if (!handles_.domain) return;
+    std::unique_lock lock(sink_->mutex);
+    sink_->changed.wait_for(lock, libvirt_end_wait, [this] { return sink_->stopped; });
+  }
+
   static constexpr std::chrono::milliseconds kill_wait = 2s;
   enum class State { fresh, booting, booted, failed };
 

@@ -85,6 +85,7 @@ ELSEWHERE = {
     ("definition", "--output"): ("tests/cli/definition_test.py", "def test_printed_and_written_are_the_same"),
     ("definition", "--profile"): ("tests/cli/definition_test.py", "def test_printed_and_written_are_the_same"),
     ("definition", "--json"): ("tests/cli/definition_test.py", "def test_printed_and_written_are_the_same"),
+    ("profile check", "--trust-workspace"): ("tests/cli/profile_test.py", "def test_check_trusts_a_workspace_when_told"),
     ("definition", "--trust-workspace"): ("tests/cli/definition_test.py", "def test_a_workspace_reaches_for_nothing_unasked"),
     ("init", "--profile"): ("tests/cli/definition_test.py", "def test_every_line_can_be_switched_on"),
     ("init", "--agents-md"): ("tests/cli/definition_test.py", "def test_never_over_a_file"),

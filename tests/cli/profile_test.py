@@ -34,6 +34,14 @@ class Profile(unittest.TestCase):
         for words in ('"claude"', '"review"', "is not supported by this version"):
             self.assertIn(words, checked.stderr)
 
+    def test_check_trusts_a_workspace_when_told(self):
+        self.sandbox.write("stranger/agentvm.toml", 'machine.hypervisor = "qemu"\n')
+        place = self.sandbox.path("stranger")
+        checked = self.sandbox.run("profile", "check", cwd=place)
+        self.assertEqual(checked.code, 2, checked)
+        self.assertIn("machine.hypervisor", checked.stderr)
+        self.assertEqual(self.sandbox.run("profile", "check", "--trust-workspace", cwd=place).code, 0)
+
     def test_list(self):
         listed = self.sandbox.run("profile", "list")
         self.assertEqual(listed.code, 0, listed)

@@ -1,5 +1,7 @@
 # guest.py - a guest behind a leased tap: a network namespace with a kernel of its own stack, and frames by hand.
+import errno
 import fcntl
+import time
 import os
 import select
 import struct
@@ -59,8 +61,10 @@ class Guest:
                     os.write(ends[fd], frame)
                 except BlockingIOError:
                     continue
-                except OSError:
-                    return  # the tap was taken away
+                except OSError as error:
+                    if error.errno != errno.EIO:
+                        return  # the tap was taken away
+                    time.sleep(0.05)  # it is down for now
 
     def send(self, frame):
         os.write(self.tap, frame)

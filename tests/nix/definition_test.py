@@ -51,7 +51,7 @@ class NixTestCase(unittest.TestCase):
         """A definition on disk; what agentvm said when there is none."""
         type(self).count += 1
         directory = self.sandbox.path("definitions", str(self.count))
-        return directory, self.sandbox.run("definition", "-o", directory, *words)
+        return directory, self.sandbox.run("definition", "-o", directory, *words, cwd=self.sandbox.workspace)
 
     def write_profile(self, text):
         return self.write("--profile", self.sandbox.write(f"profiles/{self.count}.toml", text))
@@ -313,7 +313,7 @@ class Mistakes(NixTestCase):
                 ("vm.nix", "cid = 3", "cid = null; vsock.cids = 3", "does not exist"),
                 ("vm.nix", '"/nix/.rw-store";', "[ ];", "writableStoreOverlay' is not of type `null or string'"),
                 ("vm.nix", "pkgs.cargo", "pkgs.crago", "crago"),
-                ("vm.nix", "agent.environment = {", "agent.environment = { N = 1;", "agentvm.agent.environment.N"),
+                ("vm.nix", "agent.package =", "agent.environment = { N = 1; };\n    agent.package =", "agentvm.agent.environment.N"),
                 ("vm.nix", "networking.hostName", "networking.hostname", "networking.hostname' does not exist"),
                 ("vm.nix", 'networking.hostName = "rust"', 'networking.hostName = "localhost"', "other than"),
                 ("vm.nix", "networking.hostName", 'systemd.services.x.after = [ "ä.mount" ]; networking.hostName',

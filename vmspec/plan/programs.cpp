@@ -167,8 +167,9 @@ void Planner::mcp_servers() {
           forbidden != facts_.forbidden.end()
               ? forbidden->second
               : fmt::format("{} is not installed on this host", quote_value(server.command.front()));
-      // A command of the caller's seldom talks to an MCP server; an agent is told that it has one.
-      if (kind_of(profile_, request_) == AgentKind::command) {
+      // A command of the caller's seldom talks to an MCP server; an agent is told that it has one. What may not be
+      // started is refused to both.
+      if (kind_of(profile_, request_) == AgentKind::command && forbidden == facts_.forbidden.end()) {
         advise(fmt::format("MCP server {} is left out: {}.", name, message));
       } else {
         refuse(key, message,
