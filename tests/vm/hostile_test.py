@@ -20,7 +20,9 @@ def hostile_guest(sandbox, mode):
     blank = b"hostile-mode:none".ljust(64, b"\0")
     if program.count(blank) != 1:
         raise AssertionError(f"{HOSTILE} has no place for a mode")
-    path = sandbox.path(f"hostile-{mode}")
+    # No workspace may lie beside a program of ours.
+    os.makedirs(sandbox.path("programs"), exist_ok=True)
+    path = sandbox.path("programs", f"hostile-{mode}")
     with open(path, "wb") as file:
         file.write(program.replace(blank, f"hostile-mode:{mode}".encode().ljust(64, b"\0")))
     os.chmod(path, 0o755)
@@ -123,7 +125,7 @@ class HostileInit(VmTestCase):
             self.assertNotIn("virtiofsd does not", console)
             self.assertNotIn("agentvm-host-secret", run.stdout)
             self.assertNotIn("root:", run.stdout)
-            after = sorted(name for name in os.listdir(sandbox.directory) if name != "hostile-fuse")
+            after = sorted(name for name in os.listdir(sandbox.directory) if name != "programs")
             self.assertEqual(after, before, "something appeared or vanished beside the share")
             for path, content in ((secret, "agentvm-host-secret\n"), (victim, "victim\n")):
                 with open(path, encoding="utf-8") as file:

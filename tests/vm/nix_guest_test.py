@@ -139,7 +139,7 @@ class BeforeABoot(VmTestCase):
         return next(line for line in run.stdout.splitlines() if line.startswith("guest")).split(None, 1)[1], run.stdout
 
     def test_dry_runs_and_auto(self):
-        self.assertEqual(self.guest_of("--guest", "nix")[0], "nix guest, which would be built")
+        self.assertEqual(self.guest_of("--guest", "nix")[0], "nix guest, not built yet")
         guest, text = self.guest_of()
         self.assertTrue(guest.startswith("host guest"), "auto begins no build")
         self.assertIn("agentvm build", text)
@@ -190,7 +190,7 @@ class BeforeABoot(VmTestCase):
 
     def test_what_else_is_wrong_is_said_before_a_build(self):
         refused = self.nix.run("--guest", "nix", "--egress", "proxy")
-        self.assert_code(refused, 125)
+        self.assert_code(refused, 2)
         self.assertIn("network.egress", refused.stderr)
         self.assertEqual(self.nix.calls(), [])
 
