@@ -45,6 +45,9 @@ int supervise(SupervisorOptions options) {
                            });
   Supervisor supervisor(io.get_executor(), options, record, parts, clock, reaper.pidfd());
   const int code = run_to_end(io, supervisor.live());
+  // While a caller was slow to take its report, libvirt's own threads may have made a directory of theirs anew.
+  const std::string left = remove_tree(options.paths.runtime_dir);
+  if (!left.empty()) spdlog::error("removing {}: {}", options.paths.runtime_dir, left);
   reaper.dismiss();
   return code;
 }
