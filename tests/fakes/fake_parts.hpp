@@ -120,7 +120,7 @@ class FakeShare final : public machine::Share {
   std::vector<pid_t> processes() const override { return {4300 + host_.shares_served}; }
   boost::asio::awaitable<Error> ended() override {
     while (!host_.lost_share) co_await host_.changed.wait();
-    co_return Error(*host_.lost_share);
+    co_return *host_.lost_share;
   }
   boost::asio::awaitable<void> stop(std::chrono::milliseconds) override {
     if (std::exchange(running_, false)) --host_.shares_running;

@@ -2,6 +2,7 @@
 #include "launcher/machine/guest_links.hpp"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -53,7 +54,8 @@ class VsockSource final : public guest::LinkSource {
 
  private:
   asio::awaitable<UniqueFd> accept_control() {
-    asio::posix::stream_descriptor watch(co_await asio::this_coro::executor, dup(listener_.get()));
+    asio::posix::stream_descriptor watch(co_await asio::this_coro::executor,
+                                         fcntl(listener_.get(), F_DUPFD_CLOEXEC, 0));
     co_await watch.async_wait(asio::posix::stream_descriptor::wait_read, asio::use_awaitable);
     UniqueFd connection(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     for (char byte = 0; byte != '\n';) {

@@ -2,6 +2,7 @@
 #include "launcher/machine/link_transport.hpp"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -188,7 +189,7 @@ TEST_CASE("a shared stream begins behind the guest's answer - whatever was said 
     }
     return false;
   });
-  UniqueFd shared(dup(host.get()));
+  UniqueFd shared(fcntl(host.get(), F_DUPFD_CLOEXEC, 0));
   auto begun = asio::co_spawn(place.io, begin_link(std::move(shared)), asio::use_future);
   place.io.run_for(30s);
   REQUIRE(begun.wait_for(0s) == std::future_status::ready);

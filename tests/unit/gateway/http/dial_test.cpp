@@ -14,6 +14,7 @@
 #include <list>
 #include <optional>
 
+#include "base/async/event.hpp"
 #include "base/async/race.hpp"
 #include "base/unique_fd.hpp"
 
