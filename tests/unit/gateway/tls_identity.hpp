@@ -18,15 +18,15 @@
 namespace agentvm::test {
 
 /// A variable of the environment for as long as this lives.
-class Variable {
+class ScopedVariable {
  public:
-  Variable(const char* name, const std::string& value) : name_(name) {
+  ScopedVariable(const char* name, const std::string& value) : name_(name) {
     if (const char* before = getenv(name)) before_ = before;
     setenv(name, value.c_str(), 1);
   }
-  Variable(const Variable&) = delete;
-  Variable& operator=(const Variable&) = delete;
-  ~Variable() {
+  ScopedVariable(const ScopedVariable&) = delete;
+  ScopedVariable& operator=(const ScopedVariable&) = delete;
+  ~ScopedVariable() {
     if (before_.empty()) {
       unsetenv(name_);
     } else {
@@ -117,7 +117,7 @@ class Trusted {
 
  private:
   std::string file_;
-  Variable variable_;
+  ScopedVariable variable_;
 };
 
 }  // namespace agentvm::test

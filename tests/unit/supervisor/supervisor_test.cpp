@@ -99,11 +99,12 @@ struct World {
     mkdir(path.c_str(), 0700);
   }
 
-  /// What is ready, and what the worker thread hands over within moments.
+  /// Everything that is ready, until nothing has been for some milliseconds; a moment at most.
   void turn() {
-    for (int round = 0; round < 3; ++round) {
+    const auto limit = std::chrono::steady_clock::now() + 100ms;
+    for (int idle = 0; idle < 3 && std::chrono::steady_clock::now() < limit;) {
       io.restart();
-      io.run_for(3ms);
+      idle = io.run_for(3ms) == 0 ? idle + 1 : 0;
     }
   }
   /// Turns until the condition holds: for what the worker thread has a part in.
@@ -240,6 +241,7 @@ const Phase phases[] = {
      [](World& world) {
        world.live();
        world.own();
+       world.settle([&] { return world.event("ready").has_value(); });
        REQUIRE(world.event("ready"));
      }},
     {"starting the agent",
@@ -279,6 +281,7 @@ TEST_SUITE("supervisor/supervisor") {
   TEST_CASE("a run from nothing to nothing - with the agent's exit code and output") {
     World world;
     world.live();
+    world.settle([&] { return world.event("ready").has_value(); });
     CHECK(world.event("ready"));
     CHECK_FALSE(world.event("agent-started"));
     world.attach();

@@ -12,7 +12,7 @@ using namespace agentvm;
 using test::FakeUpstream;
 using test::has;
 using test::Identity;
-using test::Variable;
+using test::ScopedVariable;
 
 namespace {
 
@@ -40,9 +40,9 @@ std::string ask(Proxy& proxy, const std::string& no_proxy = "other.example") {
   // The address is known only once the proxy listens.
   test::LinkPair place;
   FakeUpstream listener(place.io, proxy.handler(identity));
-  const Variable https_proxy("HTTPS_PROXY", "http://me:pass%20word@127.0.0.1:" + std::to_string(listener.port()));
-  const Variable exempt("NO_PROXY", no_proxy);
-  const Variable key(test::model_key_variable, test::model_key);
+  const ScopedVariable https_proxy("HTTPS_PROXY", "http://me:pass%20word@127.0.0.1:" + std::to_string(listener.port()));
+  const ScopedVariable exempt("NO_PROXY", no_proxy);
+  const ScopedVariable key(test::model_key_variable, test::model_key);
   const vmspec::KeySource source{vmspec::KeySource::Kind::env, test::model_key_variable};
   const gateway::ModelGateway model(place.io.get_executor(), {"m", upstream_url, source}, place.sink(),
                                     {.connect_time = std::chrono::seconds(5)});

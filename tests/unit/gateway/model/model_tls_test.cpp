@@ -22,7 +22,7 @@ std::string ask(const std::string& names, const std::string& host, bool trusted,
   const test::Identity identity(names);
   const test::Identity other(names);
   const test::Trusted trust(trusted ? identity : other);
-  const test::Variable key("AGENTVM_TEST_TLS_KEY", "sk-tls-key");
+  const test::ScopedVariable key("AGENTVM_TEST_TLS_KEY", "sk-tls-key");
   test::LinkPair pair;
   test::FakeUpstream upstream(pair.io,
                               [&](auto& connection) { return answer_over_tls(connection, identity, request); });
