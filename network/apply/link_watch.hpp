@@ -3,7 +3,7 @@
 
 #include <functional>
 
-#include "base/unique_fd.hpp"
+#include "network/apply/event_socket.hpp"
 
 namespace agentvm::network {
 
@@ -14,13 +14,13 @@ class LinkWatch {
   LinkWatch();
 
   /// Readable when there is something to take.
-  int fd() const noexcept { return socket_.get(); }
+  int fd() const noexcept { return events_.fd(); }
   /// Takes what is there: whether something changed about a link that `concerns` says yes to (by its index), or
   /// forwarding, or events were lost. Does not block.
   bool changed(const std::function<bool(int index)>& concerns);
 
  private:
-  UniqueFd socket_;
+  EventSocket events_;
 };
 
 }  // namespace agentvm::network

@@ -1,7 +1,7 @@
 // rule_watch.hpp - hears when a table of nftables is deleted, by whomever.
 #pragma once
 
-#include "base/unique_fd.hpp"
+#include "network/apply/event_socket.hpp"
 
 namespace agentvm::network {
 
@@ -12,12 +12,12 @@ class RuleWatch {
   RuleWatch();
 
   /// Readable when there is something to take.
-  int fd() const noexcept { return socket_.get(); }
+  int fd() const noexcept { return events_.fd(); }
   /// Takes what is there: whether a table went, or events were lost. Does not block.
-  bool table_deleted() noexcept;
+  bool table_deleted();
 
  private:
-  UniqueFd socket_;
+  EventSocket events_;
 };
 
 }  // namespace agentvm::network
