@@ -111,7 +111,7 @@ class RealVm(unittest.TestCase):
         running.kill()
         _, said = run.communicate(timeout=seconds(60))
         self.assertEqual(run.returncode, 125, said)
-        self.assertIn("agentvm-netd ended, and with it the VM's network", said)
+        self.assertIn("agentvm-netd ended, and the VM's network with it", said)
         self.wait_for_nothing()
 
 
