@@ -22,8 +22,14 @@ inline boost::asio::awaitable<bool> ended_within(Clock& clock, std::chrono::mill
   co_return first == 0;
 }
 
-/// Runs `task` and returns its result; at the limit cancels it, waits for its end and throws an Error that says "waited
-/// N s for WHAT", with `hint`.
+/// "waited 90 s for WHAT", with `hint`.
+inline Error late(std::chrono::milliseconds limit, const std::string& what, std::string hint = {}) {
+  const auto ms = limit.count();
+  const std::string time = ms % 1000 == 0 ? std::to_string(ms / 1000) + " s" : std::to_string(ms) + " ms";
+  return Error("waited " + time + " for " + what, std::move(hint));
+}
+
+/// Runs `task` and returns its result; at the limit cancels it, waits for its end and throws late().
 template <typename Value>
 boost::asio::awaitable<Value> within(Clock& clock, std::chrono::milliseconds limit, std::string what,
                                      boost::asio::awaitable<Value> task, std::string hint = {}) {
@@ -34,7 +40,7 @@ boost::asio::awaitable<Value> within(Clock& clock, std::chrono::milliseconds lim
   auto stored = store(std::move(task), result);
   auto done = ended_within(clock, limit, std::move(stored));
   if (!co_await std::move(done)) {
-    throw Error("waited " + std::to_string(limit.count() / 1000) + " s for " + what, std::move(hint));
+    throw late(limit, what, std::move(hint));
   }
   co_return std::move(*result);
 }
@@ -43,7 +49,7 @@ inline boost::asio::awaitable<void> within(Clock& clock, std::chrono::millisecon
                                            boost::asio::awaitable<void> task, std::string hint = {}) {
   auto done = ended_within(clock, limit, std::move(task));
   if (!co_await std::move(done)) {
-    throw Error("waited " + std::to_string(limit.count() / 1000) + " s for " + what, std::move(hint));
+    throw late(limit, what, std::move(hint));
   }
 }
 

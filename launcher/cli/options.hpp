@@ -1,6 +1,7 @@
 // options.hpp - what was asked for on the command line, one plain struct per verb. launcher/cli fills them in.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
@@ -34,8 +35,9 @@ struct RunOptions {
   bool keep = false;
   bool json = false;
   bool dry_run = false;
-  bool trust_workspace = false;  ///< files of the workspace may do more than narrow
-  std::optional<bool> tty;       ///< -t, --no-tty; nullopt: when stdin and stdout are terminals
+  bool trust_workspace = false;      ///< files of the workspace may do more than narrow
+  std::int64_t boot_timeout_ms = 0;  ///< 0: what suits the guest
+  std::optional<bool> tty;           ///< -t, --no-tty; nullopt: when stdin and stdout are terminals
   std::string report_file;
   std::vector<Override> overrides;
 };

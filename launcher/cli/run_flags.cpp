@@ -6,6 +6,7 @@
 
 #include "launcher/cli/tree.hpp"
 #include "vmspec/profile/problem.hpp"
+#include "vmspec/profile/units.hpp"
 
 namespace agentvm::cli {
 
@@ -63,6 +64,16 @@ std::optional<Override> variable(const std::string& text) {
   const char* value = std::getenv(text.c_str());
   if (value == nullptr) return std::nullopt;
   return Override{"--env", "agent.env." + text, {value}};
+}
+
+std::int64_t boot_timeout_ms(const std::string& text) {
+  constexpr std::int64_t day = 86'400'000;
+  const auto time = vmspec::parse_duration(text);
+  if (!time || *time <= 0 || *time > day) {
+    throw CLI::ValidationError("--boot-timeout",
+                               vmspec::quote_value(text) + " is not a time such as 90s or 10m, at most 1d");
+  }
+  return *time;
 }
 
 }  // namespace
@@ -133,6 +144,10 @@ void add_run(CLI::App& tree, commands::RunOptions& options) {
   verb->add_option("--report", options.report_file, "also write the report to this file, as JSON")->type_name("FILE");
   verb->add_flag("--json", options.json, "print events and the agent's output as JSON lines on stdout");
   verb->add_flag("--dry-run", options.dry_run, "print the plan (with --json: as JSON) and start nothing");
+  verb->add_option_function<std::string>(
+          "--boot-timeout", [&options](const std::string& text) { options.boot_timeout_ms = boot_timeout_ms(text); },
+          "give the guest this time to boot, such as 10m (default: 1m to 5m, by the guest and the machine)")
+      ->type_name("TIME");
   verb->add_flag("--trust-workspace", options.trust_workspace,
                  "also accept keys of the workspace's agentvm.toml that reach outside the VM");
   add_profile_flags(*verb, options.overrides);

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "base/json/bounded.hpp"
 #include "base/wire/guest.hpp"
 
 namespace agentvm::machine {
@@ -13,6 +14,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::size_t longest_refusal = 4096;
+constexpr JsonLimits state_limits{.bytes = 64 * 1024};
 constexpr std::size_t piece_bytes = 64 * 1024;
 
 asio::awaitable<void> expect_good(link::StreamPtr stream) {
@@ -72,9 +74,8 @@ asio::awaitable<void> GuestInput::open() {
     auto asked = link::request(*control, "GET", path_);
     const link::Answer answer = co_await std::move(asked);
     if (answer.status != 200) throw Error(path_ + ": " + answer.body);
-    const auto document = nlohmann::json::parse(answer.body, nullptr, false);
-    if (document.is_discarded()) throw Error(path_ + ": the guest's answer is not JSON");
-    const std::uint64_t taken = guest::process_state_from_json(document).stdin_taken;
+    const auto state = parse_bounded_json(answer.body, state_limits, path_);
+    const std::uint64_t taken = guest::process_state_from_json(state).stdin_taken;
     if (taken < kept_from_ || taken > end())
       throw Error(path_ + ": the guest counts other bytes of stdin than were sent");
     written_ = taken;

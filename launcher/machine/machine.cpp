@@ -9,6 +9,8 @@
 
 #include "base/async/race.hpp"
 #include "base/async/within.hpp"
+#include "base/json/bounded.hpp"
+#include "base/unix_time.hpp"
 
 namespace agentvm::machine {
 
@@ -17,6 +19,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::size_t ready_report_bytes = 4096;
+constexpr JsonLimits report_limits{.bytes = ready_report_bytes};
 
 const char* words_of(hypervisor::End end) noexcept {
   switch (end) {
@@ -40,11 +43,6 @@ Ending ending_of(hypervisor::End end) {
                                                           : Cause::vmm_died;
   return {cause, words_of(end),
           Error(std::string(words_of(end)) + " during the run", "The end of the guest's console may say why.")};
-}
-
-std::int64_t unix_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
 }
 
 }  // namespace
@@ -159,9 +157,7 @@ asio::awaitable<void> Machine::await_guest() {
 
 asio::awaitable<void> Machine::take_ready_report(link::StreamPtr stream) {
   const std::string body = co_await stream->read_all(ready_report_bytes);
-  const auto json = nlohmann::json::parse(body, nullptr, false);
-  if (json.is_discarded()) throw Error("the ready report is not JSON");
-  ready_report_ = guest::ready_report_from_json(json);
+  ready_report_ = guest::ready_report_from_json(parse_bounded_json(body, report_limits, "the ready report"));
   changed_.notify();
 }
 

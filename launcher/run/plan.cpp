@@ -8,11 +8,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/startable.hpp"
+#include "base/unix_time.hpp"
 #include "base/utf8.hpp"
 #include "launcher/host/facts.hpp"
 #include "launcher/host/path_facts.hpp"
@@ -33,11 +33,6 @@ namespace {
 
 /// More than a command line can hold is refused by the plan; this only bounds what is read.
 constexpr std::size_t most_prompt_bytes = std::size_t{1} << 20;
-
-std::int64_t now_unix_ms() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-}
 
 std::string joined(const std::vector<std::string>& words) {
   std::string text;
@@ -148,7 +143,7 @@ RunPlan::RunPlan(const RunOptions& options, const Context& context)
       workspace_(check_workspace(options.workspace, context.roots)),
       workspace_as_given_(options.workspace),
       report_file_(report_path(options.report_file, report_directory_)),
-      started_unix_ms_(now_unix_ms()) {
+      started_unix_ms_(unix_ms()) {
   host::keep_to_startable(roots_, workspace_.path());
   request_.workspace = workspace_.path();
   request_.prompt = prompt_of(options);
@@ -156,6 +151,7 @@ RunPlan::RunPlan(const RunOptions& options, const Context& context)
   request_.detached = options.detach;
   request_.keep = options.keep;
   request_.dry_run = options.dry_run;
+  request_.boot_timeout_ms = options.boot_timeout_ms;
   // An agent with a prompt needs no screen, and a program that reads our output wants none in it. A dry run that is not
   // at a terminal shows what one there would do.
   const bool at_terminal = options.dry_run && !options.command ? true : !options.json && has_terminal();
@@ -223,7 +219,7 @@ void RunPlan::build_missing(const std::function<void(std::string_view line)>& pr
   for_name("unnamed");
   if (guest) facts_.nix_guest = build_guest(profile_, roots_, progress);
   if (devshell) facts_.devshell = build_devshell(workspace_, facts_, roots_, progress);
-  started_unix_ms_ = now_unix_ms();
+  started_unix_ms_ = unix_ms();
   log_debug("built what was missing");
 }
 

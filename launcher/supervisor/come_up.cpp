@@ -1,7 +1,7 @@
 // come_up.cpp - small acts of coming up: published ports, what the guest is told, what callers see of it.
-#include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "base/unix_time.hpp"
 #include "launcher/machine/share_server.hpp"
 #include "launcher/supervisor/supervisor.hpp"
 
@@ -38,10 +38,7 @@ void Supervisor::step(const std::string& name, const std::string& text) {
 }
 
 std::int64_t Supervisor::since_start() const {
-  const auto now =
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-          .count();
-  return spec_.started_unix_ms > 0 ? now - spec_.started_unix_ms : 0;
+  return spec_.started_unix_ms > 0 ? unix_ms() - spec_.started_unix_ms : 0;
 }
 
 }  // namespace agentvm::supervisor

@@ -190,6 +190,14 @@ class Options(unittest.TestCase):
         self.dry_run()
         self.assertEqual(self.sandbox.left(), [])
 
+    def option_run_boot_timeout(self):
+        # tests/vm/ending_test.py sees a guest that is too slow.
+        self.assertEqual(self.dry_run("--boot-timeout", "10m")["boot_timeout_ms"], 600_000)
+        for wrong in ("", "0", "soon", "-1s", "2d"):
+            run = self.sandbox.run("run", "--dry-run", self.sandbox.workspace, f"--boot-timeout={wrong}", "--", "x", env=self.env)
+            self.assertEqual(run.code, 2, wrong)
+            self.assertIn("--boot-timeout", run.stderr, wrong)
+
     def option_run_trust_workspace(self):
         self.sandbox.write("other/agentvm.toml", 'guest.expose = ["/opt"]\n')
         words = ("run", "--dry-run", self.sandbox.path("other"), "--command", "--", "true")

@@ -57,6 +57,13 @@ class Ending(VmTestCase):
             os.close(reading)
         self.sandbox.assert_nothing_left()
 
+    def test_a_guest_that_boots_too_slowly(self):
+        run = self.sandbox.run(*small("--boot-timeout", "300ms"), self.sandbox.workspace, "--command", "--", "true", limit=60)
+        self.assert_code(run, 125)
+        self.assertIn("waited 300 ms for the guest to boot", run.stderr, run)
+        self.assertIn("--boot-timeout gives it more time", run.stderr, run)
+        self.sandbox.assert_nothing_left()
+
     def test_all_output_arrives_at_a_reader_that_pauses(self):
         process, reading = self.unread(*small(), self.sandbox.workspace, "--command", "--", "sh", "-c", "yes | head -c 5000000; exit 3")
         size = 0
