@@ -30,8 +30,8 @@ std::map<std::string, std::string> find_tools(const std::string& cache_dir);
 std::string tool_variable(std::string_view name);
 
 /// From now on this process, and what it passes its PATH on to, starts nothing that a guest may write: of `workspace`
-/// ("": of none yet) and of every directory that a guest of this user has written in (state/guest_places.hpp). Looks
-/// at $PATH and sets it. Call it before there are threads.
+/// ("": of none yet) and of every directory that a guest of this user has written in (launcher/state/guest_places.hpp).
+/// Looks at $PATH and sets it. Call it before there are threads.
 void keep_to_startable(const state::Roots& roots, const std::string& workspace);
 
 }  // namespace agentvm::host

@@ -19,7 +19,6 @@
 #include "base/async/task_group.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
-#include "base/wire/base64.hpp"
 
 namespace agentvm::sandbox {
 
@@ -168,7 +167,8 @@ asio::awaitable<void> HostProxy::Service::serve(tcp::socket inside) {
   } else if (const Reach reach = reach_of(options.hosts, *target); reach == Reach::none) {
     refusal = Refusal{403, shown(*target) + " is not among the hosts that this sandbox may reach"};
   } else {
-    by_proxy = options.proxy && reach != Reach::literal && options.proxy->serves(target->host);
+    by_proxy =
+        options.proxy && reach != Reach::literal && options.proxy->serves(target->host, std::to_string(target->port));
     const auto connecting = [&]() -> asio::awaitable<void> {
       refusal = co_await connect(outside, *target, reach, by_proxy);
     };
@@ -196,10 +196,9 @@ asio::awaitable<void> HostProxy::Service::relay(tcp::socket& inside, tcp::socket
     // One request a connection: what comes after it would be for another server.
     const std::size_t line = head.find("\r\n");
     std::string first = by_proxy ? head.substr(0, line) : target.origin;
-    first += "\r\nConnection: close";
-    if (by_proxy && !options.proxy->credentials.empty()) {
-      first += "\r\nProxy-Authorization: Basic " + guest::base64_encode(options.proxy->credentials);
-    }
+    first += "\r\n";
+    if (by_proxy) first += host::authorization_field(options.proxy->url);
+    first += "Connection: close";
     rest = first + without_connection_fields(std::string_view(head).substr(line)) + rest;
   }
   if (!rest.empty()) co_await asio::async_write(outside, asio::buffer(rest), asio::use_awaitable);
@@ -222,8 +221,8 @@ asio::awaitable<std::optional<Refusal>> HostProxy::Service::connect(tcp::socket&
   const auto address = asio::ip::make_address(target.host, literal);
   if (!literal && !may_connect(reach, address)) co_return Refusal{403, shown(target) + " is no public address"};
   tcp::resolver resolver(io);
-  const std::string host = by_proxy ? options.proxy->host : target.host;
-  const std::string port = by_proxy ? options.proxy->port : std::to_string(target.port);
+  const std::string host = by_proxy ? options.proxy->url.host : target.host;
+  const std::string port = by_proxy ? options.proxy->url.port : std::to_string(target.port);
   const auto [unknown, found] = co_await resolver.async_resolve(host, port, asio::as_tuple(asio::use_awaitable));
   if (unknown) co_return Refusal{502, host + " cannot be resolved: " + unknown.message()};
   boost::system::error_code failed = asio::error::host_not_found;
@@ -241,18 +240,13 @@ asio::awaitable<std::optional<Refusal>> HostProxy::Service::connect(tcp::socket&
   if (!any_allowed) co_return Refusal{403, target.host + " leads to no public address"};
   if (failed) co_return Refusal{502, host + " cannot be reached: " + failed.message()};
   if (!by_proxy || !target.tunnel) co_return std::nullopt;
-  const std::string place = target.host.find(':') == std::string::npos ? target.host : "[" + target.host + "]";
-  const std::string authority = place + ":" + std::to_string(target.port);
-  std::string request = "CONNECT " + authority + " HTTP/1.1\r\nHost: " + authority + "\r\n";
-  if (!options.proxy->credentials.empty()) {
-    request += "Proxy-Authorization: Basic " + guest::base64_encode(options.proxy->credentials) + "\r\n";
-  }
-  request += "\r\n";
+  const std::string request = host::connect_request(options.proxy->url, target.host, std::to_string(target.port));
   co_await asio::async_write(outside, asio::buffer(request), asio::use_awaitable);
   std::string rest;
   const std::string answer = co_await read_head(outside, rest);
   if (answer.size() > 12 && answer.compare(0, 7, "HTTP/1.") == 0 && answer[9] == '2') co_return std::nullopt;
-  co_return Refusal{502, "the proxy " + host + " refused " + authority + ": " + answer.substr(0, answer.find("\r\n"))};
+  co_return Refusal{502, "the proxy " + options.proxy->url.name() + " refused " + shown(target) + ": " +
+                             answer.substr(0, answer.find("\r\n"))};
 }
 
 HostProxy::HostProxy(StartGate gate, HostProxyOptions options)

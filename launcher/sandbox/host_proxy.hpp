@@ -17,9 +17,9 @@
 namespace agentvm::sandbox {
 
 struct HostProxyOptions {
-  std::vector<std::string> hosts;         ///< as reach_of takes them
-  std::optional<ProxyOfHost> proxy = {};  ///< of the caller
-  UniqueFd words = {};                    ///< a line for what is refused or fails, "agentvm: ..."; invalid: none
+  std::vector<std::string> hosts;            ///< as reach_of takes them
+  std::optional<host::OwnProxy> proxy = {};  ///< of the caller
+  UniqueFd words = {};                       ///< a line for what is refused or fails, "agentvm: ..."; invalid: none
 };
 
 class HostProxy {

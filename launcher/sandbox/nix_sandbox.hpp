@@ -31,16 +31,16 @@ enum class NixMode {
 struct NixSandbox {
   gateway::SandboxHost host;  ///< of inspect_sandbox_host, and certificates
   NixMode mode = NixMode::daemon;
-  bool root = false;                          ///< the caller is
-  std::string nix;                            ///< absolute, links resolved
-  std::string flake;                          ///< absolute: the copy of the flake
-  std::string fetched;                        ///< absolute: keeps what was fetched
-  std::string roots;                          ///< absolute: the GC root's directory
-  std::string settings;                       ///< the text of nix.conf
-  bool asks_for_confinement = true;           ///< Nix, or its daemon, is told to build in its own sandbox or not at all
-  std::vector<std::string> hosts;             ///< what the way out reaches
-  std::optional<sandbox::ProxyOfHost> proxy;  ///< of the caller
-  bool refresh = false;                       ///< what was fetched is looked for anew
+  bool root = false;                    ///< the caller is
+  std::string nix;                      ///< absolute, links resolved
+  std::string flake;                    ///< absolute: the copy of the flake
+  std::string fetched;                  ///< absolute: keeps what was fetched
+  std::string roots;                    ///< absolute: the GC root's directory
+  std::string settings;                 ///< the text of nix.conf
+  bool asks_for_confinement = true;     ///< Nix, or its daemon, is told to build in its own sandbox or not at all
+  std::vector<std::string> hosts;       ///< what the way out reaches
+  std::optional<host::OwnProxy> proxy;  ///< of the caller
+  bool refresh = false;                 ///< what was fetched is looked for anew
 };
 
 /// Everything behind `bwrap`: the sandbox and `nix print-dev-env --json` of the flake with the GC root ROOTS/root.

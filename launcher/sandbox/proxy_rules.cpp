@@ -67,23 +67,6 @@ bool is_literal(const std::string& host) {
   return !wrong || host == "localhost";
 }
 
-std::string decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    unsigned byte = 0;
-    const auto [end, error] = text[i] == '%' && i + 2 < text.size()
-                                  ? std::from_chars(text.data() + i + 1, text.data() + i + 3, byte, 16)
-                                  : std::from_chars_result{text.data(), std::errc::invalid_argument};
-    if (error == std::errc() && end == text.data() + i + 3) {
-      out += static_cast<char>(byte);
-      i += 2;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
-}
-
 bool is_own_business(const boost::asio::ip::address& address) {
   if (address.is_v6() && address.to_v6().is_v4_mapped()) {
     return is_own_business(boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, address.to_v6()));
@@ -162,48 +145,15 @@ bool may_connect(Reach reach, const boost::asio::ip::address& address) {
   return reach != Reach::wildcard || !is_private(address);
 }
 
-bool ProxyOfHost::serves(const std::string& target_host) const {
-  return std::none_of(no_proxy.begin(), no_proxy.end(), [&](const std::string& entry) {
-    if (entry == "*") return true;
-    const std::string_view name = std::string_view(entry).substr(entry.starts_with('.') ? 1 : 0);
-    return target_host == name || target_host.ends_with("." + std::string(name));
+std::optional<host::OwnProxy> proxy_of_host(const std::map<std::string, std::string>& environment) {
+  auto proxy = host::own_proxy([&](const std::string& name) {
+    const auto found = environment.find(name);
+    return found == environment.end() ? std::string() : found->second;
   });
-}
-
-std::optional<ProxyOfHost> proxy_of_host(const std::map<std::string, std::string>& environment) {
-  const auto value = [&](std::initializer_list<const char*> names) -> std::string {
-    for (const char* name : names) {
-      if (const auto found = environment.find(name); found != environment.end() && !found->second.empty()) {
-        return found->second;
-      }
-    }
-    return {};
-  };
-  const std::string url = value({"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "http_proxy"});
-  if (url.empty()) return std::nullopt;
-  std::string_view rest = url;
-  if (const std::size_t scheme = rest.find("://"); scheme != std::string_view::npos) {
-    if (lower(rest.substr(0, scheme)) != "http") {
-      throw Error("the proxy of HTTPS_PROXY is reached by " + std::string(rest.substr(0, scheme)) +
-                      "://, and a sandbox goes through http:// proxies alone",
-                  "Set HTTPS_PROXY=http://HOST:PORT, or HTTPS_PROXY= for none.");
-    }
-    rest.remove_prefix(scheme + 3);
-  }
-  rest = rest.substr(0, rest.find_first_of("/?"));
-  ProxyOfHost proxy;
-  if (const std::size_t at = rest.rfind('@'); at != std::string_view::npos) {
-    proxy.credentials = decoded(rest.substr(0, at));
-    rest.remove_prefix(at + 1);
-  }
-  const auto place = split_host_port(rest);
-  if (!place) throw Error("HTTPS_PROXY names no host", "Set HTTPS_PROXY=http://HOST:PORT, or HTTPS_PROXY= for none.");
-  proxy.host = place->host;
-  proxy.port = std::to_string(place->port.value_or(http_port));
-  std::string list = value({"no_proxy", "NO_PROXY"}) + ",";
-  for (std::size_t start = 0, comma = 0; (comma = list.find_first_of(", ", start)) != std::string::npos;
-       start = comma + 1) {
-    if (comma > start) proxy.no_proxy.push_back(lower(std::string_view(list).substr(start, comma - start)));
+  if (proxy && proxy->url.tls) {
+    throw Error(
+        "the proxy " + proxy->url.name() + " is reached by https://, and a sandbox goes through http:// proxies alone",
+        "Set HTTPS_PROXY=http://HOST:PORT, or HTTPS_PROXY= for none.");
   }
   return proxy;
 }

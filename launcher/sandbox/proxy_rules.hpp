@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "launcher/host/proxy.hpp"
+
 namespace agentvm::sandbox {
 
 /// What is asked for in a request's first line.
@@ -37,16 +39,8 @@ Reach reach_of(const std::vector<std::string>& entries, const ProxyTarget& targe
 /// of clouds), multicast and unspecified addresses are the host's own business, also written as IPv4 within IPv6.
 bool may_connect(Reach reach, const boost::asio::ip::address& address);
 
-/// The caller's own proxy.
-struct ProxyOfHost {
-  std::string host;
-  std::string port;
-  std::string credentials;            ///< USER:PASSWORD, decoded; "": none. Never enters a sandbox.
-  std::vector<std::string> no_proxy;  ///< hosts, or domains with a leading dot, that go without it; "*": all
-  bool serves(const std::string& target_host) const;
-};
-/// From HTTPS_PROXY, HTTP_PROXY and NO_PROXY, in either case. nullopt: there is none. Throws Error for one that is no
-/// http:// proxy.
-std::optional<ProxyOfHost> proxy_of_host(const std::map<std::string, std::string>& environment);
+/// The caller's own proxy, which a sandbox's connections go through. nullopt: there is none. Throws Error for one that
+/// is no http:// proxy: TLS to the proxy itself is not spoken here.
+std::optional<host::OwnProxy> proxy_of_host(const std::map<std::string, std::string>& environment);
 
 }  // namespace agentvm::sandbox

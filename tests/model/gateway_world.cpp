@@ -82,11 +82,11 @@ int serve(const json& config) {
   const auto guest = link::Session::create(io.get_executor(), std::move(guest_end), link::Role::client);
   asio::co_spawn(io, run(host), asio::detached);
   asio::co_spawn(io, run(guest), asio::detached);
-  const auto services = std::make_shared<guest::Services>(io.get_executor(), guest);
+  guest::Services services(io.get_executor(), guest);
   const auto port = config.at("port").get<std::uint16_t>();
-  services->allow({"mcp/nixos", "model"});
-  services->serve_socket(config.at("socket"));
-  services->serve_model(port);
+  services.allow({"mcp/nixos", "model"});
+  services.serve_socket(config.at("socket"));
+  services.serve_model(port);
   write_file_atomic(config.at("codex_config"),
                     vmspec::render_codex_config({"scripted", config.at("workspace"), {"nixos"}, port, false}));
 

@@ -159,7 +159,7 @@ asio::awaitable<Secure> tls_over(Lower lower, std::string host, TlsTrust& trust,
 template <typename Stream>
 asio::awaitable<void> open_tunnel(Stream& stream, const UpstreamRoute& route, std::string name) {
   const std::string proxy = name + ": the proxy " + route.proxy->name();
-  const std::string request = connect_request(route.url, *route.proxy);
+  const std::string request = host::connect_request(*route.proxy, route.url.host, route.url.port);
   const auto [failed, sent] =
       co_await asio::async_write(stream, asio::buffer(request), asio::as_tuple(asio::use_awaitable));
   if (failed) throw Error(proxy + ": " + reason(failed));

@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include "launcher/gateway/http/proxy.hpp"
 #include "launcher/gateway/http/upstream_url.hpp"
+#include "launcher/host/proxy.hpp"
 
 namespace agentvm::gateway {
 
@@ -31,7 +31,7 @@ class TlsTrust {
 /// Where to connect, and through what.
 struct UpstreamRoute {
   UpstreamUrl url;
-  std::optional<ProxyUrl> proxy = {};  ///< for https only
+  std::optional<host::ProxyUrl> proxy = {};  ///< for https only
 };
 
 /// A connected endpoint. Every wait has a limit; a failure is an Error that names the endpoint.

@@ -4,9 +4,9 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "base/error.hpp"
+#include "launcher/host/proxy.hpp"
 
 namespace agentvm::gateway {
 
@@ -23,24 +23,10 @@ bool is_path_char(char c) noexcept {
 
 }  // namespace
 
-bool is_port(std::string_view text) noexcept {
-  unsigned value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc{} && end == text.data() + text.size() && value > 0 && value < 65536;
-}
-
 std::string UpstreamUrl::host_field() const {
   std::string text = host.find(':') == std::string::npos ? host : "[" + host + "]";
   if (port != (tls ? "443" : "80")) text += ":" + port;
   return text;
-}
-
-bool is_loopback_host(const std::string& host) noexcept {
-  if (host == "localhost") return true;
-  in_addr v4{};
-  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
-  in6_addr v6{};
-  return inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
 UpstreamUrl parse_upstream(const std::string& address) {
@@ -81,7 +67,7 @@ UpstreamUrl parse_upstream(const std::string& address) {
   }
   url.port = url.tls ? "443" : "80";
   if (!authority.empty()) {
-    if (authority.front() != ':' || !is_port(authority.substr(1))) throw refuse("the port must be 1 to 65535");
+    if (authority.front() != ':' || !host::is_port(authority.substr(1))) throw refuse("the port must be 1 to 65535");
     url.port = authority.substr(1);
   }
   if (!std::all_of(path.begin(), path.end(), is_path_char)) {
@@ -89,7 +75,7 @@ UpstreamUrl parse_upstream(const std::string& address) {
   }
   while (path.ends_with('/')) path.remove_suffix(1);
   url.base_path = path;
-  if (!url.tls && !is_loopback_host(url.host)) {
+  if (!url.tls && !host::is_loopback_host(url.host)) {
     throw refuse("http:// is for loopback hosts only, since it would show the key to the network");
   }
   return url;

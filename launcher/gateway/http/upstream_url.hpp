@@ -2,7 +2,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 
 namespace agentvm::gateway {
 
@@ -15,12 +14,6 @@ struct UpstreamUrl {
   std::string host_field() const;
   bool operator==(const UpstreamUrl&) const = default;
 };
-
-/// Whether the host names this machine: "localhost", 127.0.0.0/8 or ::1.
-bool is_loopback_host(const std::string& host) noexcept;
-
-/// 1 to 65535, in decimal.
-bool is_port(std::string_view text) noexcept;
 
 /// Takes https://HOST[:PORT][/PATH], and http:// for loopback hosts. Throws Error that names the address and the rule;
 /// user names, queries and fragments are refused (a key does not belong into an address).

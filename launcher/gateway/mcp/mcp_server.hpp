@@ -21,7 +21,7 @@ struct McpLaunch {
   SandboxHost host;
   McpInstall install;
   McpWishes wishes;
-  std::optional<sandbox::ProxyOfHost> proxy;  ///< of the caller
+  std::optional<host::OwnProxy> proxy;  ///< of the caller
   std::string uuid;
 };
 

@@ -21,6 +21,7 @@
 #include "base/process.hpp"
 #include "base/unix_socket.hpp"
 #include "launcher/gateway/http/upstream_url.hpp"
+#include "launcher/host/proxy.hpp"
 
 namespace agentvm::gateway {
 
@@ -143,7 +144,7 @@ asio::awaitable<std::string> read_model_key(vmspec::ModelSpec model) {
   const char* value = std::getenv(model.key.name.c_str());
   if (value != nullptr && *value != '\0') co_return checked(value, "model.key: the variable " + model.key.name);
   const UpstreamUrl upstream = parse_upstream(model.upstream);
-  if (is_loopback_host(upstream.host)) co_return std::string();
+  if (host::is_loopback_host(upstream.host)) co_return std::string();
   throw Error(fmt::format("model.key: the variable {} is not set, and {} needs a key", model.key.name, model.upstream),
               fmt::format("Set it with: export {}=..., or name a file or command in the profile's [model] key.",
                           model.key.name));

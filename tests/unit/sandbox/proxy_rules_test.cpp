@@ -90,15 +90,18 @@ TEST_CASE("the caller's proxy - its password and what goes without it") {
   const auto proxy = proxy_of_host(
       {{"HTTPS_PROXY", "http://me:p%40ss@proxy.lan:3128/"}, {"NO_PROXY", "localhost, .corp.lan,Git.example"}});
   REQUIRE(proxy);
-  CHECK(proxy->host == "proxy.lan");
-  CHECK(proxy->port == "3128");
-  CHECK(proxy->credentials == "me:p@ss");
-  CHECK(proxy->serves("search.nixos.org"));
-  for (const char* name : {"localhost", "corp.lan", "x.corp.lan", "git.example"}) CHECK_FALSE(proxy->serves(name));
-  CHECK(proxy_of_host({{"https_proxy", "proxy"}})->port == "80");
-  CHECK_FALSE(proxy_of_host({{"https_proxy", "p:1"}, {"no_proxy", "*"}})->serves("a"));
-  CHECK_THROWS_WITH_AS(proxy_of_host({{"https_proxy", "socks5h://p:1"}}), doctest::Contains("socks5h"), Error);
+  CHECK(proxy->url.host == "proxy.lan");
+  CHECK(proxy->url.port == "3128");
+  CHECK(proxy->url.credentials == "me:p@ss");
+  CHECK(proxy->serves("search.nixos.org", "443"));
+  for (const char* name : {"localhost", "corp.lan", "x.corp.lan", "git.example"})
+    CHECK_FALSE(proxy->serves(name, "443"));
+  CHECK(proxy_of_host({{"https_proxy", "proxy"}})->url.port == "80");
+  CHECK_FALSE(proxy_of_host({{"https_proxy", "p:1"}, {"no_proxy", "*"}})->serves("a", "443"));
+  CHECK_THROWS_WITH_AS(proxy_of_host({{"https_proxy", "socks5h://p:1"}}), doctest::Contains("socks5h://"), Error);
   CHECK_THROWS_AS(proxy_of_host({{"https_proxy", "http://:1"}}), Error);
+  CHECK_THROWS_WITH_AS(proxy_of_host({{"https_proxy", "https://p:1"}}), doctest::Contains("http:// proxies alone"),
+                       Error);
 }
 
 }  // namespace agentvm::sandbox

@@ -1,5 +1,5 @@
 // proxy_test.cpp - which proxy the host's variables name, and which hosts go without.
-#include "launcher/gateway/http/proxy.hpp"
+#include "launcher/host/proxy.hpp"
 
 #include <doctest/doctest.h>
 
@@ -10,14 +10,14 @@
 #include "tests/unit/has.hpp"
 
 using namespace agentvm;
-using namespace agentvm::gateway;
+using namespace agentvm::host;
 using test::has;
 
 namespace {
 
 std::optional<ProxyUrl> proxy_with(const std::map<std::string, std::string>& variables,
-                                   const std::string& upstream = "https://api.example/v1") {
-  return proxy_for(parse_upstream(upstream), [&](const std::string& name) {
+                                   const std::string& host = "api.example") {
+  return proxy_for(host, "443", [&](const std::string& name) {
     const auto found = variables.find(name);
     return found == variables.end() ? std::string() : found->second;
   });
@@ -34,7 +34,7 @@ std::string error_with(const std::string& proxy) {
 
 }  // namespace
 
-TEST_SUITE("gateway/proxy") {
+TEST_SUITE("host/proxy") {
   TEST_CASE("the variables") {
     CHECK_FALSE(proxy_with({}));
     CHECK_FALSE(proxy_with({{"HTTP_PROXY", "http://p:1"}, {"http_proxy", "http://p:1"}}));
@@ -43,8 +43,8 @@ TEST_SUITE("gateway/proxy") {
     CHECK(proxy_with({{"ALL_PROXY", "http://all"}})->name() == "all:80");
     CHECK(proxy_with({{"all_proxy", "https://[fd00::1]"}}) == ProxyUrl{true, "fd00::1", "443", ""});
     CHECK(proxy_with({{"all_proxy", "https://[fd00::1]:8443/"}})->name() == "[fd00::1]:8443");
-    CHECK_FALSE(proxy_with({{"HTTPS_PROXY", "http://p:1"}}, "http://127.0.0.1:11434/v1"));
-    CHECK_FALSE(proxy_with({{"HTTPS_PROXY", "http://p:1"}}, "https://localhost:8443/v1"));
+    CHECK_FALSE(proxy_with({{"HTTPS_PROXY", "http://p:1"}}, "127.0.0.1"));
+    CHECK_FALSE(proxy_with({{"HTTPS_PROXY", "http://p:1"}}, "localhost"));
   }
 
   TEST_CASE("credentials are decoded sent and never shown") {
@@ -52,15 +52,14 @@ TEST_SUITE("gateway/proxy") {
     REQUIRE(proxy);
     CHECK(proxy->credentials == "me:p@ss/word");
     CHECK(proxy->name() == "p.example:3128");
-    CHECK(connect_request(parse_upstream("https://api.example/v1"), *proxy) ==
+    CHECK(connect_request(*proxy, "api.example", "443") ==
           "CONNECT api.example:443 HTTP/1.1\r\nHost: api.example:443\r\n"
           "Proxy-Authorization: Basic bWU6cEBzcy93b3Jk\r\n\r\n");
-    CHECK(connect_request(parse_upstream("https://[2001:db8::1]:8443"), {false, "p", "1", ""}) ==
+    CHECK(connect_request({false, "p", "1", ""}, "2001:db8::1", "8443") ==
           "CONNECT [2001:db8::1]:8443 HTTP/1.1\r\nHost: [2001:db8::1]:8443\r\n\r\n");
     CHECK(proxy_with({{"HTTPS_PROXY", "http://me@p:1"}})->credentials == "me:");
     // Line ends within cannot end the field: they are encoded like any other byte.
-    CHECK_FALSE(has(
-        connect_request(parse_upstream("https://a"), *proxy_with({{"HTTPS_PROXY", "http://a%0d%0aX:y@p:1"}})), "X"));
+    CHECK_FALSE(has(connect_request(*proxy_with({{"HTTPS_PROXY", "http://a%0d%0aX:y@p:1"}}), "a", "443"), "X"));
   }
 
   TEST_CASE("what is no proxy of ours") {

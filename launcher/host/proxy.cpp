@@ -1,39 +1,26 @@
 // proxy.cpp - see proxy.hpp. The variables are those of curl(1), and no_proxy is read as Go and curl read it.
-#include "launcher/gateway/http/proxy.hpp"
+#include "launcher/host/proxy.hpp"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+#include <boost/beast/core/string.hpp>
 #include <charconv>
-#include <cstdint>
 #include <vector>
 
 #include "base/error.hpp"
-#include "launcher/gateway/http/http_reader.hpp"
+#include "base/text.hpp"
+#include "base/wire/base64.hpp"
 
-namespace agentvm::gateway {
+namespace agentvm::host {
+
+using boost::beast::iequals;
 
 namespace {
 
 std::string in_brackets(const std::string& host) {
   return host.find(':') == std::string::npos ? host : "[" + host + "]";
-}
-
-std::string base64(std::string_view bytes) {
-  constexpr char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t group = 0;
-    for (std::size_t k = 0; k < 3; ++k) {
-      group = group << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0U);
-    }
-    for (std::size_t k = 0; k < 4; ++k) {
-      text += i + k <= bytes.size() ? letters[group >> (18 - 6 * k) & 63] : '=';
-    }
-  }
-  return text;
 }
 
 /// %40 and its like; nullopt for what is not written so.
@@ -75,14 +62,15 @@ bool split_authority(std::string_view text, std::string& host, std::string& port
 ProxyUrl parse_proxy(std::string_view text, const std::string& variable) {
   const auto refuse = [&](const std::string& why) {
     return Error(fmt::format("{}: {}", variable, why),
-                 fmt::format("Write it as http://HOST:PORT, or name the model's host in NO_PROXY."));
+                 "Write it as http://HOST:PORT, or name the hosts that need none in NO_PROXY.");
   };
   ProxyUrl proxy;
   if (const std::size_t colons = text.find("://"); colons != std::string_view::npos) {
     const std::string_view scheme = text.substr(0, colons);
-    proxy.tls = same_word(scheme, "https");
-    if (!proxy.tls && !same_word(scheme, "http")) {
-      throw refuse("agentvm uses proxies of the schemes http:// and https:// only");
+    proxy.tls = iequals(scheme, "https");
+    if (!proxy.tls && !iequals(scheme, "http")) {
+      throw refuse(fmt::format("{}:// is none of the schemes that agentvm's proxies may have, http:// and https://",
+                               plain_line(scheme, 20)));
     }
     text.remove_prefix(colons + 3);
   }
@@ -135,9 +123,13 @@ bool names_host(std::string_view entry, const std::string& host, std::string_vie
   if (!address.empty()) return in_network(address, name);
   if (name.starts_with("*.")) name.erase(0, 1);
   if (name.starts_with('.')) name.erase(0, 1);
-  if (same_word(host, name)) return true;
+  if (iequals(host, name)) return true;
   const std::string below = "." + name;
-  return host.size() > below.size() && same_word(std::string_view(host).substr(host.size() - below.size()), below);
+  return host.size() > below.size() && iequals(std::string_view(host).substr(host.size() - below.size()), below);
+}
+
+std::string exempt_hosts(const Variables& variables) {
+  return variables("no_proxy") + "," + variables("NO_PROXY");
 }
 
 }  // namespace
@@ -155,23 +147,46 @@ bool exempt_from_proxy(std::string_view no_proxy, const std::string& host, std::
   return false;
 }
 
-std::optional<ProxyUrl> proxy_for(const UpstreamUrl& upstream, const Variables& variables) {
-  if (is_loopback_host(upstream.host)) return std::nullopt;
-  for (const char* name : {"no_proxy", "NO_PROXY"}) {
-    const std::string list = variables(name);
-    if (!list.empty() && exempt_from_proxy(list, upstream.host, upstream.port)) return std::nullopt;
-  }
+bool OwnProxy::serves(const std::string& target, std::string_view port) const {
+  return !is_loopback_host(target) && !exempt_from_proxy(no_proxy, target, port);
+}
+
+std::optional<OwnProxy> own_proxy(const Variables& variables) {
   for (const char* name : {"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"}) {
-    if (const std::string value = variables(name); !value.empty()) return parse_proxy(value, name);
+    const std::string value = variables(name);
+    if (!value.empty()) return OwnProxy{parse_proxy(value, name), exempt_hosts(variables)};
   }
   return std::nullopt;
 }
 
-std::string connect_request(const UpstreamUrl& upstream, const ProxyUrl& proxy) {
-  const std::string target = in_brackets(upstream.host) + ":" + upstream.port;
-  std::string text = fmt::format("CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n", target);
-  if (!proxy.credentials.empty()) text += fmt::format("Proxy-Authorization: Basic {}\r\n", base64(proxy.credentials));
-  return text + "\r\n";
+std::optional<ProxyUrl> proxy_for(const std::string& host, std::string_view port, const Variables& variables) {
+  if (is_loopback_host(host) || exempt_from_proxy(exempt_hosts(variables), host, port)) return std::nullopt;
+  const auto proxy = own_proxy(variables);
+  return proxy ? std::optional(proxy->url) : std::nullopt;
 }
 
-}  // namespace agentvm::gateway
+std::string authorization_field(const ProxyUrl& proxy) {
+  if (proxy.credentials.empty()) return {};
+  return "Proxy-Authorization: Basic " + guest::base64_encode(proxy.credentials) + "\r\n";
+}
+
+std::string connect_request(const ProxyUrl& proxy, const std::string& host, std::string_view port) {
+  const std::string target = in_brackets(host) + ":" + std::string(port);
+  return fmt::format("CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n{1}\r\n", target, authorization_field(proxy));
+}
+
+bool is_port(std::string_view text) noexcept {
+  unsigned value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc{} && end == text.data() + text.size() && value > 0 && value < 65536;
+}
+
+bool is_loopback_host(const std::string& host) noexcept {
+  if (host == "localhost") return true;
+  in_addr v4{};
+  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
+  in6_addr v6{};
+  return inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+}  // namespace agentvm::host
