@@ -50,12 +50,12 @@ class Daemon {
         signals_(context_, SIGTERM, SIGINT, SIGPWR),
         child_signals_(context_, SIGCHLD),
         processes_(std::make_shared<ProcessTable>(executor())),
-        services_(std::make_shared<Services>(executor())),
+        services_(executor()),
         tasks_(executor(), [this](const std::exception_ptr& failure) { end(reason_of(failure)); }),
         sessions_(executor(), [this](const std::exception_ptr& failure) { end(reason_of(failure)); }) {}
 
   std::string run() {
-    services_->serve_socket(options_.services_socket);
+    services_.serve_socket(options_.services_socket);
     tasks_.spawn(watch_children());
     tasks_.spawn(watch_signals());
     tasks_.spawn(serve_links());
@@ -81,8 +81,8 @@ class Daemon {
       for (UniqueFd& device : open_input_devices()) tasks_.spawn(watch_power_button(std::move(device)));
     }
     const SetupReply reply = apply_setup(setup);
-    services_->allow(setup.services);
-    if (setup.model_port != 0) services_->serve_model(setup.model_port);
+    services_.allow(setup.services);
+    if (setup.model_port != 0) services_.serve_model(setup.model_port);
     return reply;
   }
 
@@ -134,7 +134,7 @@ class Daemon {
                                           control_handler(processes_, std::move(actions), pair->state));
     pair->state->set(pair->control);
     pair->services = link::Session::create(executor(), std::move(links.services), link::Role::client);
-    services_->set_link(pair->services);
+    services_.set_link(pair->services);
     sessions_.spawn(run_session(pair, pair->control, "control"));
     sessions_.spawn(run_session(pair, pair->services, "service"));
     sessions_.spawn(report_ready(pair, resumed));
@@ -226,7 +226,7 @@ class Daemon {
   asio::signal_set signals_;
   asio::signal_set child_signals_;
   std::shared_ptr<ProcessTable> processes_;
-  std::shared_ptr<Services> services_;
+  Services services_;
   TaskGroup tasks_;
   TaskGroup sessions_;  ///< of the present pair of links
   bool set_up_before_ = false;

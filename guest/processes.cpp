@@ -7,8 +7,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <cerrno>
 #include <charconv>
@@ -177,7 +175,7 @@ asio::awaitable<ProcessPtr> ProcessTable::start_counted(ProcessSpec spec) {
     process->err.source.emplace(executor_, child.errors.release());
   }
   by_id_[process->id] = process;
-  asio::co_spawn(executor_, retire(process), asio::detached);
+  retiring_.spawn(retire(process));
   co_return process;
 }
 

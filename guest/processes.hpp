@@ -14,6 +14,7 @@
 #include <string>
 
 #include "base/async/event.hpp"
+#include "base/async/task_group.hpp"
 #include "base/link/link.hpp"
 #include "base/process.hpp"
 #include "base/unique_fd.hpp"
@@ -99,7 +100,8 @@ using ProcessPtr = std::shared_ptr<Process>;
 /// All of them. Statuses arrive through reap(), which the owner calls on SIGCHLD.
 class ProcessTable : public std::enable_shared_from_this<ProcessTable> {
  public:
-  explicit ProcessTable(boost::asio::any_io_executor executor) : executor_(executor), link_changed_(executor) {}
+  explicit ProcessTable(boost::asio::any_io_executor executor)
+      : executor_(executor), link_changed_(executor), retiring_(executor) {}
 
   /// Returns when the program runs. Throws Error: not_found, cannot_start, or agentvm_failed when there are too many.
   boost::asio::awaitable<ProcessPtr> start(ProcessSpec spec);
@@ -133,6 +135,7 @@ class ProcessTable : public std::enable_shared_from_this<ProcessTable> {
   std::map<std::uint32_t, ProcessPtr> by_id_;
   std::map<pid_t, ProcessPtr> running_;
   bool refusing_ = false;
+  TaskGroup retiring_;  ///< one for each process, until its outputs and its end are known to the host
 };
 
 }  // namespace agentvm::guest

@@ -9,8 +9,6 @@
 #include <unistd.h>
 
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <cerrno>
 #include <optional>
@@ -76,7 +74,7 @@ void Services::serve_socket(const std::string& path) {
   if (unlink(path.c_str()) < 0 && errno != ENOENT) throw system_error(errno, "replacing the socket " + path);
   UniqueFd listener = listen_unix(path);
   if (chmod(path.c_str(), 0666) < 0) throw system_error(errno, "opening the socket " + path + " to everybody");
-  asio::co_spawn(executor_, accept_loop(std::move(listener), &Services::named_connection), asio::detached);
+  listening_.spawn(accept_loop(std::move(listener), &Services::named_connection));
 }
 
 void Services::serve_model(std::uint16_t port) {
@@ -95,33 +93,21 @@ void Services::serve_model(std::uint16_t port) {
     throw system_error(errno, "listening on " + name);
   }
   ports_.insert(port);
-  asio::co_spawn(executor_, accept_loop(std::move(listener), &Services::model_connection), asio::detached);
+  listening_.spawn(accept_loop(std::move(listener), &Services::model_connection));
 }
 
 asio::awaitable<void> Services::accept_loop(UniqueFd listener, Connection connection) {
-  const auto keep = shared_from_this();
   Descriptor ready(executor_, listener.release());
   for (;;) {
     const auto [error] = co_await ready.async_wait(Descriptor::wait_read, asio::as_tuple(asio::use_awaitable));
     if (error) co_return;
     UniqueFd fd(accept4(ready.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (fd && connections_ < max_service_connections) {
-      asio::co_spawn(executor_, count(connection, std::move(fd)), asio::detached);
+    if (fd && connections_.size() < max_service_connections) {
+      connections_.spawn((this->*connection)(std::move(fd)));
     } else if (!fd && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
       co_await sleep_for(accept_pause);
     }
   }
-}
-
-asio::awaitable<void> Services::count(Connection connection, UniqueFd fd) {
-  const auto keep = shared_from_this();
-  ++connections_;
-  try {
-    co_await (this->*connection)(std::move(fd));
-  } catch (const std::exception&) {
-    // Its program sees the connection closed; nobody else is concerned.
-  }
-  --connections_;
 }
 
 void Services::set_link(link::SessionPtr link) {

@@ -6,12 +6,12 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <chrono>
 #include <cstdint>
-#include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "base/async/event.hpp"
+#include "base/async/task_group.hpp"
 #include "base/link/link.hpp"
 #include "base/unique_fd.hpp"
 
@@ -25,10 +25,12 @@ inline constexpr std::chrono::seconds service_name_deadline{5};
 /// Joins connections of the guest's programs to streams of the service link. Bytes pass untouched; half-close passes
 /// both ways; a slow reader slows its writer. A connection ends with its link; one that comes while there is none waits
 /// for the next.
-class Services : public std::enable_shared_from_this<Services> {
+///
+/// Lives as long as its executor runs.
+class Services {
  public:
   explicit Services(boost::asio::any_io_executor executor, link::SessionPtr link = {})
-      : executor_(executor), link_(std::move(link)), linked_(executor) {}
+      : executor_(executor), link_(std::move(link)), linked_(executor), listening_(executor), connections_(executor) {}
 
   /// The link of the connections from now on.
   void set_link(link::SessionPtr link);
@@ -45,7 +47,6 @@ class Services : public std::enable_shared_from_this<Services> {
   using Connection = boost::asio::awaitable<void> (Services::*)(UniqueFd);
   boost::asio::awaitable<void> accept_loop(UniqueFd listener, Connection connection);
   boost::asio::awaitable<link::StreamPtr> open(std::string path);
-  boost::asio::awaitable<void> count(Connection connection, UniqueFd fd);
   boost::asio::awaitable<void> named_connection(UniqueFd fd);
   boost::asio::awaitable<void> model_connection(UniqueFd fd);
 
@@ -53,8 +54,9 @@ class Services : public std::enable_shared_from_this<Services> {
   link::SessionPtr link_;
   AsyncEvent linked_;
   std::set<std::string, std::less<>> allowed_;
-  std::size_t connections_ = 0;
   std::set<std::uint16_t> ports_;
+  TaskGroup listening_;
+  TaskGroup connections_;  ///< one that fails is closed, which its program sees; nobody else is concerned
 };
 
 }  // namespace agentvm::guest

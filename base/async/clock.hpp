@@ -1,7 +1,6 @@
 // clock.hpp - the time that limits are measured by; a test brings a clock of its own.
 #pragma once
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -17,7 +16,7 @@ class Clock {
 
   virtual ~Clock() = default;
   virtual Time now() const noexcept = 0;
-  /// Returns at `deadline`, or earlier when the coroutine is cancelled.
+  /// Returns at `deadline`. Throws operation_aborted when the coroutine is cancelled.
   virtual boost::asio::awaitable<void> sleep_until(Time deadline) = 0;
 
   boost::asio::awaitable<void> sleep(std::chrono::milliseconds time) { return sleep_until(after(time)); }
@@ -35,7 +34,7 @@ class SteadyClock final : public Clock {
   Time now() const noexcept override { return std::chrono::steady_clock::now(); }
   boost::asio::awaitable<void> sleep_until(Time deadline) override {
     boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor, deadline);
-    co_await timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+    co_await timer.async_wait(boost::asio::use_awaitable);
   }
 };
 

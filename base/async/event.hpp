@@ -25,10 +25,11 @@ class AsyncEvent {
   boost::asio::steady_timer timer_;
 };
 
-/// Waits for the time, or until the coroutine is cancelled.
+/// Returns when the time is over. Throws operation_aborted when the coroutine is cancelled: what follows a pause must
+/// not run early because of that.
 inline boost::asio::awaitable<void> sleep_for(std::chrono::milliseconds time) {
   boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor, time);
-  co_await timer.async_wait(boost::asio::as_tuple(boost::asio::use_awaitable));
+  co_await timer.async_wait(boost::asio::use_awaitable);
 }
 
 }  // namespace agentvm

@@ -1,24 +1,43 @@
 // client.cpp - an event loop around one session.
 #include "launcher/client/client.hpp"
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <exception>
+#include <utility>
 
-#include "base/async/event.hpp"
+#include "base/async/clock.hpp"
+#include "base/async/main_task.hpp"
+#include "base/async/within.hpp"
 #include "base/error.hpp"
 #include "base/unix_socket.hpp"
+#include "launcher/terminal/log.hpp"
 
 namespace agentvm::commands {
 
 namespace asio = boost::asio;
 
-/// Outlives the coroutines that wait on it.
-class ClientEvents {
- public:
-  explicit ClientEvents(const asio::any_io_executor& executor) : over(executor) {}
-  AsyncEvent over;
-};
+namespace {
+
+void log_failure(const std::exception_ptr& failure) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const std::exception& error) {
+    log_debug(error.what());  // the connection's loss is noticed by itself
+  }
+}
+
+asio::awaitable<void> request_into(link::SessionPtr session, std::string method, std::string path, std::string body,
+                                   std::optional<link::Answer>& answer) {
+  auto asked = link::request(*session, std::move(method), std::move(path), std::move(body));
+  answer = co_await std::move(asked);
+}
+
+asio::awaitable<void> until(asio::awaitable<void> task, std::chrono::milliseconds limit) {
+  SteadyClock clock;
+  auto ended = ended_within(clock, limit, std::move(task));
+  co_await std::move(ended);
+}
+
+}  // namespace
 
 UniqueFd Client::connect(const state::VmPaths& paths) {
   try {
@@ -31,59 +50,45 @@ UniqueFd Client::connect(const state::VmPaths& paths) {
   }
 }
 
-Client::Client(UniqueFd connection) : events_(std::make_shared<ClientEvents>(io_.get_executor())) {
-  session_ = link::Session::create(io_.get_executor(), std::move(connection), link::Role::client);
-  asio::co_spawn(
-      io_,
-      [](Client& me, link::SessionPtr session, std::shared_ptr<ClientEvents> events) -> asio::awaitable<void> {
-        std::string reason = co_await session->run();
-        me.over_ = std::move(reason);
-        events->over.notify();
-      }(*this, session_, events_),
-      asio::detached);
+Client::Client(UniqueFd connection)
+    : session_(link::Session::create(executor(), std::move(connection), link::Role::client)),
+      ended_(executor()),
+      tasks_(executor(), log_failure) {
+  spawn(serve_session());
 }
 
-Client::~Client() = default;
+asio::awaitable<void> Client::serve_session() {
+  auto run = session_->run();
+  over_ = co_await std::move(run);
+  ended_.notify();
+}
 
 asio::awaitable<void> Client::wait_over() {
-  const auto events = events_;
-  while (!over_) co_await events->over.wait();
+  while (!over_) co_await ended_.wait();
+}
+
+asio::awaitable<bool> Client::then_join(asio::awaitable<void> main) {
+  std::exception_ptr failure;
+  try {
+    co_await std::move(main);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  auto joined = tasks_.join();
+  co_await std::move(joined);
+  if (failure) std::rethrow_exception(failure);
+  co_return true;
 }
 
 void Client::run(asio::awaitable<void> main) {
-  std::exception_ptr failure;
-  asio::co_spawn(io_, std::move(main), [this, &failure](std::exception_ptr thrown) {
-    failure = std::move(thrown);
-    io_.stop();
-  });
-  io_.run();
-  if (failure) std::rethrow_exception(failure);
-}
-
-bool Client::run_for(asio::awaitable<void> main, std::chrono::milliseconds limit) {
-  std::exception_ptr failure;
-  bool done = false;
-  asio::co_spawn(io_, std::move(main), [this, &failure, &done](std::exception_ptr thrown) {
-    failure = std::move(thrown);
-    done = true;
-    io_.stop();
-  });
-  io_.run_for(limit);
-  if (failure) std::rethrow_exception(failure);
-  return done;
+  run_to_end(io_, then_join(std::move(main)));
 }
 
 std::optional<link::Answer> Client::ask(const std::string& method, const std::string& path, const std::string& body,
                                         std::chrono::milliseconds limit) {
-  // The coroutine may outlive this call when the time is up, so it owns what it writes to.
-  const auto answer = std::make_shared<std::optional<link::Answer>>();
-  run_for(
-      [](link::SessionPtr session, std::string method_in, std::string path_in, std::string body_in,
-         std::shared_ptr<std::optional<link::Answer>> result) -> asio::awaitable<void> {
-        *result = co_await link::request(*session, std::move(method_in), std::move(path_in), std::move(body_in));
-      }(session_, method, path, body, answer),
-      limit);
-  return *answer;
+  std::optional<link::Answer> answer;
+  run(until(request_into(session_, method, path, body, answer), limit));
+  return answer;
 }
 
 std::string ask_supervisor(const state::VmPaths& paths, const std::string& method, const std::string& path,

@@ -1,12 +1,15 @@
-// client.hpp - a caller's side of a supervisor's control API (launcher/supervisor/api.hpp).
+// client.hpp - a caller's side of a supervisor's control API (base/wire/supervisor.hpp).
 #pragma once
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <optional>
 #include <string>
 
+#include "base/async/event.hpp"
+#include "base/async/task_group.hpp"
 #include "base/link/link.hpp"
 #include "base/unique_fd.hpp"
 #include "launcher/state/vm_directory.hpp"
@@ -22,9 +25,8 @@ class Client {
   static UniqueFd connect(const state::VmPaths& paths);
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
-  ~Client();
 
-  boost::asio::io_context& io() noexcept { return io_; }
+  boost::asio::any_io_executor executor() { return io_.get_executor(); }
   link::Session& session() noexcept { return *session_; }
   const link::SessionPtr& session_ptr() noexcept { return session_; }
   /// Set when the connection is over: "" for an orderly end, else the reason.
@@ -32,19 +34,26 @@ class Client {
   /// Completes when the connection is over.
   boost::asio::awaitable<void> wait_over();
 
+  /// Starts a task beside run()'s. It has been cancelled and has ended when run() returns; what goes wrong in it is
+  /// only logged.
+  void spawn(boost::asio::awaitable<void> task) { tasks_.spawn(std::move(task)); }
+  /// The tasks beside run(), for who starts his own.
+  TaskGroup& tasks() noexcept { return tasks_; }
   /// Serves until the coroutine is done; its exception is rethrown. At most once per client.
   void run(boost::asio::awaitable<void> main);
-  /// Likewise; false when the time is up first.
-  bool run_for(boost::asio::awaitable<void> main, std::chrono::milliseconds limit);
   /// Sends a request and waits for its answer; nullopt when the time is up first. At most once per client.
   std::optional<link::Answer> ask(const std::string& method, const std::string& path, const std::string& body,
                                   std::chrono::milliseconds limit);
 
  private:
+  boost::asio::awaitable<void> serve_session();
+  boost::asio::awaitable<bool> then_join(boost::asio::awaitable<void> main);
+
   boost::asio::io_context io_{1};
   link::SessionPtr session_;
   std::optional<std::string> over_;
-  std::shared_ptr<class ClientEvents> events_;
+  AsyncEvent ended_;
+  TaskGroup tasks_;
 };
 
 /// One request on a connection of its own. Throws Error when nobody listens, the answer does not come in time (naming

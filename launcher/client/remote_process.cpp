@@ -4,8 +4,6 @@
 #include <fmt/format.h>
 #include <signal.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <charconv>
 #include <nlohmann/json.hpp>
 
@@ -66,8 +64,8 @@ class ProcessRunner {
       : paths_(paths),
         process_(process),
         client_(Client::connect(paths)),
-        changed_(client_.io().get_executor()),
-        signals_(client_.io(), [this](int number) { on_signal(number); }) {}
+        changed_(client_.executor()),
+        signals_(client_.executor()) {}
   ProcessRunner(const ProcessRunner&) = delete;
   ProcessRunner& operator=(const ProcessRunner&) = delete;
   ~ProcessRunner() {
@@ -75,6 +73,7 @@ class ProcessRunner {
   }
 
   int run() {
+    client_.spawn(signals_.run([this](int number) { on_signal(number); }));
     client_.run(follow());
     if (relay_) relay_->shut_down();
     if (exit_code_) return *exit_code_;
@@ -101,12 +100,14 @@ class ProcessRunner {
       co_return;
     }
     const std::string id(link::field(answer, "process-id"));
-    relay_ = std::make_shared<StdioRelay>(client_.io().get_executor(), client_.session_ptr(),
-                                          RelayOptions{.base = "/processes/" + id, .tty = process_.tty});
+    RelayOptions options;
+    options.base = "/processes/" + id;
+    options.tty = process_.tty;
+    relay_.emplace(client_.executor(), client_.tasks(), client_.session_ptr(), std::move(options));
     relay_->open_outputs();
     relay_->open_input();
-    start(wait_end());
-    start(watch_output());
+    client_.spawn(wait_end());
+    client_.spawn(watch_output());
     co_await relay_->finished();
     while (!exit_code_ && !ended_) co_await changed_.wait();
   }
@@ -115,16 +116,6 @@ class ProcessRunner {
     std::string words = co_await stream_->read_all(longest_refusal);
     while (!words.empty() && words.back() == '\n') words.pop_back();
     co_return words;
-  }
-
-  void start(asio::awaitable<void> work) {
-    asio::co_spawn(client_.io(), std::move(work), [](const std::exception_ptr& thrown) {
-      try {
-        if (thrown) std::rethrow_exception(thrown);
-      } catch (const std::exception& error) {
-        log_debug(error.what());
-      }
-    });
   }
 
   asio::awaitable<void> wait_end() {
@@ -156,12 +147,12 @@ class ProcessRunner {
 
   void on_signal(int number) {
     if (number == SIGWINCH) {
-      if (relay_) start(relay_->send_size());
+      if (relay_) client_.spawn(relay_->send_size());
       return;
     }
     interrupted_ = number;
     if (relay_ && number != SIGHUP && ++interruptions_ == 1) {
-      start(relay_->send_signal(number));
+      client_.spawn(relay_->send_signal(number));
     } else {
       client_.session().close();  // the process is killed with its stream
     }
@@ -173,7 +164,7 @@ class ProcessRunner {
   AsyncEvent changed_;
   SignalWatch signals_;
   link::StreamPtr stream_;
-  std::shared_ptr<StdioRelay> relay_;
+  std::optional<StdioRelay> relay_;
   std::optional<int> exit_code_;
   bool ended_ = false;
   int interrupted_ = 0;

@@ -5,8 +5,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -14,7 +12,9 @@
 #include <tuple>
 #include <vector>
 
+#include "base/async/clock.hpp"
 #include "base/async/event.hpp"
+#include "base/async/within.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/text.hpp"
@@ -52,10 +52,10 @@ class RunFollower {
       : vm_(std::move(vm)),
         options_(options),
         client_(std::move(vm_.connection)),
-        changed_(client_.io().get_executor()),
+        changed_(client_.executor()),
         progress_(options.json),
-        signals_(client_.io(), [this](int number) { on_signal(number); }) {
-    if (options_.json) json_out_.emplace(client_.io().get_executor());
+        signals_(client_.executor()) {
+    if (options_.json) json_out_.emplace(client_.executor());
   }
   RunFollower(const RunFollower&) = delete;
   RunFollower& operator=(const RunFollower&) = delete;
@@ -64,6 +64,7 @@ class RunFollower {
   }
 
   int run() {
+    client_.spawn(signals_.run([this](int number) { on_signal(number); }));
     client_.run(follow());
     if (relay_) relay_->shut_down();
     progress_.clear();
@@ -78,16 +79,6 @@ class RunFollower {
     int exit_code = 0;
     bool guest_crashed = false;
   };
-
-  void start(asio::awaitable<void> work) {
-    asio::co_spawn(client_.io(), std::move(work), [](const std::exception_ptr& thrown) {
-      try {
-        if (thrown) std::rethrow_exception(thrown);
-      } catch (const std::exception& error) {
-        log_debug(error.what());  // the connection's loss is noticed by itself
-      }
-    });
-  }
 
   bool over() const { return client_.over().has_value(); }
   bool ended() const { return failure_ || report_ || over() || leave_; }
@@ -107,9 +98,9 @@ class RunFollower {
 
   asio::awaitable<void> follow() {
     if (json_out_) co_await json_out_->line(run_line());
-    start(watch_connection());
-    start(read_events());
-    if (!options_.detach) start(own());
+    client_.spawn(watch_connection());
+    client_.spawn(read_events());
+    if (!options_.detach) client_.spawn(own());
     while (!ready_ && !agent_started_ && !ended()) co_await changed_.wait();
     if (options_.detach) {
       while (!agent_started_ && !ended()) co_await changed_.wait();
@@ -124,8 +115,12 @@ class RunFollower {
       co_await client_.wait_over();
       co_return;
     }
-    start(end_waiting());
-    while (!over() && !leave_ && !(report_ && (!options_.json || events_done_))) co_await changed_.wait();
+    SteadyClock clock;
+    auto torn_down = ended_within(clock, teardown_limit, wait_torn_down());
+    if (!co_await std::move(torn_down)) {
+      log_warning("the supervisor of '" + vm_.paths.name + "' is still shutting the VM down; not waiting any longer");
+      leave_ = true;
+    }
     if (json_out_) co_await json_out_->flush();
   }
 
@@ -134,11 +129,8 @@ class RunFollower {
     notify();
   }
 
-  asio::awaitable<void> end_waiting() {
-    co_await sleep_for(teardown_limit);
-    log_warning("the supervisor of '" + vm_.paths.name + "' is still shutting the VM down; not waiting any longer");
-    leave_ = true;
-    notify();
+  asio::awaitable<void> wait_torn_down() {
+    while (!over() && !leave_ && !(report_ && (!options_.json || events_done_))) co_await changed_.wait();
   }
 
   asio::awaitable<void> own() {
@@ -207,7 +199,7 @@ class RunFollower {
         return json_out_->output(std::move(stream), std::move(bytes));
       };
     }
-    relay_ = std::make_shared<StdioRelay>(client_.io().get_executor(), client_.session_ptr(), std::move(relay));
+    relay_.emplace(client_.executor(), client_.tasks(), client_.session_ptr(), std::move(relay));
     relay_->open_outputs();
     const WindowSize size = window_size();
     const link::Answer answer =
@@ -215,16 +207,18 @@ class RunFollower {
                                fmt::format("{{\"rows\":{},\"columns\":{}}}", size.rows, size.columns), 4096);
     if (answer.status != 200) log_warning("the agent was not started: " + plain_line(answer.body, longest_refusal));
     relay_->open_input();
-    start(watch_output());
-    start([](RunFollower& me) -> asio::awaitable<void> {
-      co_await me.relay_->finished();
-      me.relay_done_ = true;
-      me.notify();
-    }(*this));
+    client_.spawn(watch_output());
+    client_.spawn(wait_relay());
     while (!(relay_done_ && agent_code_) && !ended()) co_await changed_.wait();
     // What the agent said last is on its way still when its end is known.
     while (!relay_done_ && !over() && !leave_) co_await changed_.wait();
     relay_->close_input();
+  }
+
+  asio::awaitable<void> wait_relay() {
+    co_await relay_->finished();
+    relay_done_ = true;
+    notify();
   }
 
   asio::awaitable<void> watch_output() {
@@ -239,31 +233,33 @@ class RunFollower {
 
   /// As a program on this machine has it: SIGPIPE first.
   void reader_gone() {
-    if (std::exchange(reader_gone_, true)) return;
-    start([](RunFollower& me) -> asio::awaitable<void> {
-      if (me.relay_) co_await me.relay_->send_signal(SIGPIPE);
-      co_await sleep_for(pipe_grace);
-      if (!me.agent_code_) me.ask_to_stop();
-    }(*this));
+    if (!std::exchange(reader_gone_, true)) client_.spawn(end_for_nobody());
   }
 
-  void ask_to_stop() {
-    start([](RunFollower& me) -> asio::awaitable<void> {
-      co_await link::request(me.client_.session(), "POST", "/stop", R"({"force":true,"deadline_ms":2000})",
-                             largest_report);
-    }(*this));
+  asio::awaitable<void> end_for_nobody() {
+    if (relay_) co_await relay_->send_signal(SIGPIPE);
+    co_await sleep_for(pipe_grace);
+    if (!agent_code_) ask_to_stop();
+  }
+
+  void ask_to_stop() { client_.spawn(request_stop()); }
+
+  asio::awaitable<void> request_stop() {
+    auto asked =
+        link::request(client_.session(), "POST", "/stop", R"({"force":true,"deadline_ms":2000})", largest_report);
+    co_await std::move(asked);
   }
 
   void on_signal(int number) {
     if (number == SIGWINCH) {
-      if (relay_) start(relay_->send_size());
+      if (relay_) client_.spawn(relay_->send_size());
       return;
     }
     interrupted_ = number;
     ++interruptions_;
     const bool to_agent = relay_ && agent_started_ && number != SIGHUP && interruptions_ == 1;
     if (to_agent) {
-      start(relay_->send_signal(number));
+      client_.spawn(relay_->send_signal(number));
     } else if (interruptions_ <= 2) {
       progress_.step("stopping the VM");
       ask_to_stop();
@@ -348,7 +344,7 @@ class RunFollower {
   std::vector<std::string> server_ends_;
   SignalWatch signals_;
   std::optional<JsonLines> json_out_;
-  std::shared_ptr<StdioRelay> relay_;
+  std::optional<StdioRelay> relay_;
   link::StreamPtr own_;
   bool ready_ = false;
   bool agent_started_ = false;

@@ -4,8 +4,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <cerrno>
 #include <cstdlib>
 
@@ -17,29 +15,25 @@ namespace agentvm::commands {
 
 namespace asio = boost::asio;
 
-StdioRelay::StdioRelay(asio::any_io_executor executor, link::SessionPtr session, RelayOptions options)
-    : executor_(std::move(executor)), session_(std::move(session)), options_(std::move(options)), changed_(executor_) {}
-
-StdioRelay::~StdioRelay() = default;
+StdioRelay::StdioRelay(asio::any_io_executor executor, TaskGroup& tasks, link::SessionPtr session, RelayOptions options)
+    : executor_(std::move(executor)),
+      tasks_(tasks),
+      session_(std::move(session)),
+      options_(std::move(options)),
+      changed_(executor_) {}
 
 void StdioRelay::open_outputs() {
   if (!options_.sink) {
     stdout_ = std::make_unique<LocalOutput>(executor_, STDOUT_FILENO);
     if (!options_.tty) stderr_ = std::make_unique<LocalOutput>(executor_, STDERR_FILENO);
   }
-  const auto start = [this](const std::string& name, LocalOutput* local) {
-    ++outputs_open_;
-    const link::StreamPtr stream = session_->open("GET", options_.base + "/" + name, {}, true);
-    asio::co_spawn(
-        executor_,
-        [](std::shared_ptr<StdioRelay> me, link::StreamPtr stream_in, std::string name_in,
-           LocalOutput* local_in) -> asio::awaitable<void> {
-          co_await me->pump_output(std::move(stream_in), std::move(name_in), local_in);
-        }(shared_from_this(), stream, name, local),
-        asio::detached);
-  };
-  start("stdout", stdout_.get());
-  if (!options_.tty) start("stderr", stderr_.get());
+  open_output("stdout", stdout_.get());
+  if (!options_.tty) open_output("stderr", stderr_.get());
+}
+
+void StdioRelay::open_output(const std::string& name, LocalOutput* local) {
+  ++outputs_open_;
+  tasks_.spawn(pump_output(session_->open("GET", options_.base + "/" + name, {}, true), name, local));
 }
 
 asio::awaitable<void> StdioRelay::pump_output(link::StreamPtr stream, std::string name, LocalOutput* local) {
@@ -79,10 +73,7 @@ void StdioRelay::open_input() {
   if (options_.tty) raw_.emplace();
   if (!options_.input) return;
   stdin_ = std::make_unique<LocalInput>(executor_, STDIN_FILENO);
-  asio::co_spawn(
-      executor_,
-      [](std::shared_ptr<StdioRelay> me) -> asio::awaitable<void> { co_await me->pump_input(); }(shared_from_this()),
-      asio::detached);
+  tasks_.spawn(pump_input());
 }
 
 asio::awaitable<void> StdioRelay::pump_input() {
@@ -124,18 +115,15 @@ void StdioRelay::shut_down() noexcept {
 }
 
 asio::awaitable<void> StdioRelay::finished() {
-  const auto keep = shared_from_this();
   while (outputs_open_ > 0 && !detached_) co_await changed_.wait();
   close_input();
 }
 
 asio::awaitable<void> StdioRelay::wait_output_lost() {
-  const auto keep = shared_from_this();
   while (!output_lost_) co_await changed_.wait();
 }
 
 asio::awaitable<void> StdioRelay::send_signal(int number) {
-  const auto keep = shared_from_this();
   try {
     co_await link::request(*session_, "POST", options_.base + "/signal", fmt::format("{{\"signal\":{}}}", number),
                            4096);
@@ -145,7 +133,6 @@ asio::awaitable<void> StdioRelay::send_signal(int number) {
 }
 
 asio::awaitable<void> StdioRelay::send_size() {
-  const auto keep = shared_from_this();
   if (!options_.tty) co_return;
   const WindowSize size = window_size();
   try {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/async/event.hpp"
+#include "base/async/task_group.hpp"
 #include "base/link/link.hpp"
 #include "launcher/terminal/local_streams.hpp"
 #include "launcher/terminal/terminal.hpp"
@@ -25,11 +26,13 @@ struct RelayOptions {
   std::function<boost::asio::awaitable<bool>(std::string stream, std::string bytes)> sink = {};
 };
 
-/// Lives on the session's thread. Held by shared_ptr: its coroutines keep it.
-class StdioRelay : public std::enable_shared_from_this<StdioRelay> {
+/// Lives on the session's thread. Its tasks are joined, by the owner of their group, before it goes.
+class StdioRelay {
  public:
-  StdioRelay(boost::asio::any_io_executor executor, link::SessionPtr session, RelayOptions options);
-  ~StdioRelay();
+  /// Starts its tasks in `tasks`.
+  StdioRelay(boost::asio::any_io_executor executor, TaskGroup& tasks, link::SessionPtr session, RelayOptions options);
+  StdioRelay(const StdioRelay&) = delete;
+  StdioRelay& operator=(const StdioRelay&) = delete;
 
   /// Asks for the outputs, so that nothing of them is missed.
   void open_outputs();
@@ -58,10 +61,12 @@ class StdioRelay : public std::enable_shared_from_this<StdioRelay> {
   void shut_down() noexcept;
 
  private:
+  void open_output(const std::string& name, LocalOutput* local);
   boost::asio::awaitable<void> pump_output(link::StreamPtr stream, std::string name, LocalOutput* local);
   boost::asio::awaitable<void> pump_input();
 
   boost::asio::any_io_executor executor_;
+  TaskGroup& tasks_;
   link::SessionPtr session_;
   RelayOptions options_;
   AsyncEvent changed_;

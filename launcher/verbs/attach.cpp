@@ -1,8 +1,6 @@
 // attach.cpp - agentvm attach: joins the agent's streams and leaves it working.
 #include <signal.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <optional>
 
 #include "base/async/event.hpp"
@@ -25,48 +23,48 @@ class Attachment {
  public:
   Attachment(const state::VmPaths& paths, const vmspec::AgentSpec& agent)
       : client_(Client::connect(paths)),
-        changed_(client_.io().get_executor()),
-        relay_(std::make_shared<StdioRelay>(
-            client_.io().get_executor(), client_.session_ptr(),
-            RelayOptions{.base = "/agent", .tty = agent.pty, .input = agent.pty, .detach_keys = true})),
-        signals_(client_.io(), [this](int number) { on_signal(number); }) {}
+        changed_(client_.executor()),
+        relay_(client_.executor(), client_.tasks(), client_.session_ptr(),
+               RelayOptions{.base = "/agent", .tty = agent.pty, .input = agent.pty, .detach_keys = true}),
+        signals_(client_.executor()) {}
   Attachment(const Attachment&) = delete;
   Attachment& operator=(const Attachment&) = delete;
-  ~Attachment() { relay_->shut_down(); }
+  ~Attachment() { relay_.shut_down(); }
 
   /// The agent's exit code; nullopt when we left before.
   std::optional<int> run() {
+    client_.spawn(signals_.run([this](int number) { on_signal(number); }));
     client_.run(follow());
-    relay_->shut_down();
-    return left_ || relay_->detached() ? std::nullopt : relay_->exit_code();
+    relay_.shut_down();
+    return left_ || relay_.detached() ? std::nullopt : relay_.exit_code();
   }
-  bool left() const { return left_ || relay_->detached(); }
+  bool left() const { return left_ || relay_.detached(); }
 
  private:
   asio::awaitable<void> follow() {
-    relay_->open_outputs();
-    relay_->open_input();
-    co_await relay_->send_size();
-    asio::co_spawn(client_.io(), outputs(), asio::detached);
-    asio::co_spawn(client_.io(), lost(), asio::detached);
+    relay_.open_outputs();
+    relay_.open_input();
+    co_await relay_.send_size();
+    client_.spawn(outputs());
+    client_.spawn(lost());
     while (!done_ && !left_) co_await changed_.wait();
   }
 
   asio::awaitable<void> outputs() {
-    co_await relay_->finished();
+    co_await relay_.finished();
     done_ = true;
     changed_.notify();
   }
 
   asio::awaitable<void> lost() {
-    co_await relay_->wait_output_lost();
+    co_await relay_.wait_output_lost();
     left_ = true;
     changed_.notify();
   }
 
   void on_signal(int number) {
     if (number == SIGWINCH) {
-      asio::co_spawn(client_.io(), relay_->send_size(), asio::detached);
+      client_.spawn(relay_.send_size());
       return;
     }
     left_ = true;
@@ -75,7 +73,7 @@ class Attachment {
 
   Client client_;
   AsyncEvent changed_;
-  std::shared_ptr<StdioRelay> relay_;
+  StdioRelay relay_;
   SignalWatch signals_;
   bool done_ = false;
   bool left_ = false;

@@ -3,8 +3,8 @@
 """usage: coroutines.py ROOT
 
 Outside base/async nobody writes asio::detached, and nobody gives co_spawn a lambda that captures by reference or captures
-`this`: a task is spawned into a TaskGroup whose owner joins it (CONTRIBUTING.md, Coroutines). coroutines_allowed.txt names
-the files that still do; one that no longer does must leave the list. Prints FILE:LINE: RULE and exits 1 if there was one.
+`this`: a task is spawned into a TaskGroup whose owner joins it (CONTRIBUTING.md, Coroutines). Prints FILE:LINE: RULE and
+exits 1 if there was one.
 """
 
 import os
@@ -15,7 +15,6 @@ from source_text import code_of, cpp_files, line_of
 
 FOLDERS = ("base", "guest", "launcher", "network", "vmspec")
 EXEMPT = "base/async/"
-ALLOWED = "tests/lint/coroutines_allowed.txt"
 
 DETACHED = re.compile(r"\basio\s*::\s*detached\b|^\s*#\s*include\s*<boost/asio/detached\.hpp>", re.MULTILINE)
 SPAWN = re.compile(r"\bco_spawn\s*\(")
@@ -47,31 +46,18 @@ def violations_in(text):
                        f"[{lambda_.group(1)}]: a spawned coroutine takes what it needs by value, as parameters")
 
 
-def allowed_files(root):
-    try:
-        with open(os.path.join(root, ALLOWED), encoding="utf-8") as file:
-            return {line.strip() for line in file if line.strip() and not line.startswith("#")}
-    except FileNotFoundError:
-        return set()
-
-
 def main(root):
-    allowed, guilty, found = allowed_files(root), set(), 0
     files = [path for path in cpp_files(root, *FOLDERS) if not path.startswith(EXEMPT)]
+    found = 0
     for path in files:
         with open(os.path.join(root, path), encoding="utf-8") as file:
             for line, rule in violations_in(file.read()):
-                guilty.add(path)
-                if path not in allowed:
-                    print(f"{path}:{line}: {rule}")
-                    found += 1
-    for path in sorted(allowed - guilty):
-        print(f"{ALLOWED}: {path} keeps the rules now; take it off the list")
-        found += 1
+                print(f"{path}:{line}: {rule}")
+                found += 1
     if not files:
         print(f"{root} has no source files")
         return 1
-    print(f"{len(files)} files, {len(guilty & allowed)} still allowed, {found} violations")
+    print(f"{len(files)} files, {found} violations")
     return 1 if found else 0
 
 

@@ -49,15 +49,6 @@ class Rules(unittest.TestCase):
         self.write("base/async/group.cpp", "co_spawn(io, [&] { return work(); }, asio::detached);\n")
         self.assertEqual(self.check("coroutines.py")[0], 0)
 
-    def test_the_list_of_allowed_files_shrinks(self):
-        self.write("launcher/a.cpp", "co_spawn(io, work(), asio::detached);\n")
-        self.write("tests/lint/coroutines_allowed.txt", "# files\nlauncher/a.cpp\n")
-        self.assertEqual(self.check("coroutines.py")[0], 0)
-        self.write("launcher/a.cpp", "group.spawn(work());\n")
-        code, said = self.check("coroutines.py")
-        self.assertEqual(code, 1, said)
-        self.assertIn("take it off the list", said)
-
     def test_names_that_no_filter_can_ask_for(self):
         self.write("tests/unit/base/sources.cmake", "set(UNIT_SOURCES_base a_test.cpp)\n")
         for name in ("one; two", "one, two", 'one" \n   "; two'):

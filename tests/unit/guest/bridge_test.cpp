@@ -13,6 +13,7 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -83,7 +84,7 @@ class ServiceDaemon {
  public:
   explicit ServiceDaemon(link::Handler handler = serve_host) {
     pair_.connect(std::move(handler));
-    services_ = std::make_shared<Services>(pair_.context.get_executor(), pair_.client);
+    services_.emplace(pair_.context.get_executor(), pair_.client);
     services_->allow({"mcp/late", "mcp/bye", "mcp/refused"});
     services_->serve_socket(socket());
     thread_ = std::thread([this] { pair_.context.run(); });
@@ -109,7 +110,7 @@ class ServiceDaemon {
  private:
   TemporaryDirectory directory_;
   LinkPair pair_;
-  std::shared_ptr<Services> services_;
+  std::optional<Services> services_;
   std::thread thread_;
 };
 
