@@ -1,4 +1,4 @@
-// session.hpp - the inside of a Session: what link_session.cpp, link_callbacks.cpp and link_stream.cpp share.
+// session.hpp - the inside of a Session: what session.cpp, callbacks.cpp and stream.cpp share.
 //
 // nghttp2 is a state machine without I/O. The reader coroutine feeds it what arrives; its callbacks put bytes into the
 // streams' inboxes and wake whoever waits. The writer coroutine drains nghttp2_session_mem_send in batches. Windows are

@@ -6,7 +6,7 @@
 
 namespace agentvm::gateway {
 
-/// Takes one event, an object with "event" and the fields launcher/supervisor/api.hpp names; the taker adds "time". All
+/// Takes one event, an object with "event" and the fields base/wire/supervisor.hpp names; the taker adds "time". All
 /// strings are valid UTF-8 and cut to a few hundred bytes. Called on the io_context's thread; must not throw.
 using EventSink = std::function<void(nlohmann::json event)>;
 

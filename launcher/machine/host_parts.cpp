@@ -127,9 +127,9 @@ asio::awaitable<std::unique_ptr<NetworkLease>> HostParts::take_lease() {
 
 std::unique_ptr<LinkTransport> HostParts::make_transport() {
   if (spec_.hypervisor == vmspec::HypervisorKind::cloud_hypervisor) {
-    return vsock_transport(executor_, paths_.vsock_socket());
+    return vsock_transport(paths_.vsock_socket());
   }
-  return serial_transport(executor_, paths_.control_socket(), paths_.services_socket());
+  return serial_transport(paths_.control_socket(), paths_.services_socket());
 }
 
 std::unique_ptr<hypervisor::Hypervisor> HostParts::make_vmm(const std::vector<std::string>& share_sockets,

@@ -9,17 +9,14 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 #include <chrono>
 #include <optional>
 #include <vector>
 
 #include "base/async/event.hpp"
+#include "base/async/readable.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/unix_socket.hpp"
@@ -42,20 +39,14 @@ constexpr std::size_t most_thrown_away = std::size_t{16} << 20;
 /// "OK 1073741824\n" has 14 bytes.
 constexpr std::size_t longest_answer = 32;
 
-asio::awaitable<void> wait_readable(asio::any_io_executor executor, int fd, std::string what) {
-  asio::posix::stream_descriptor watch(executor, fd);
-  // The descriptor stays its owner's, also when this coroutine is cancelled.
-  struct Release {
-    asio::posix::stream_descriptor& watch;
-    ~Release() { watch.release(); }
-  } release{watch};
-  const auto [error] =
-      co_await watch.async_wait(asio::posix::stream_descriptor::wait_read, asio::as_tuple(asio::use_awaitable));
+asio::awaitable<void> wait_readable(int fd, std::string what) {
+  const auto error = co_await readable(fd);
   if (error) throw Error(what + ": " + error.message());
 }
 
-asio::awaitable<UniqueFd> accept_one(asio::any_io_executor executor, int listener, std::string what) {
-  co_await wait_readable(executor, listener, "waiting for " + what);
+asio::awaitable<UniqueFd> accept_one(int listener, std::string what) {
+  auto came = wait_readable(listener, "waiting for " + what);
+  co_await std::move(came);
   UniqueFd connection(accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
   if (!connection) throw system_error(errno, "accepting the connection of " + what);
   co_return connection;
@@ -73,9 +64,9 @@ class SerialPort {
  public:
   explicit SerialPort(std::string path) : path_(std::move(path)), listener_(listen_unix(path_, 1)) {}
 
-  asio::awaitable<UniqueFd> connect(asio::any_io_executor executor) {
+  asio::awaitable<UniqueFd> connect() {
     if (!is_connected(connection_)) {
-      auto accepted = accept_one(executor, listener_.get(), "the VMM");
+      auto accepted = accept_one(listener_.get(), "the VMM");
       connection_ = co_await std::move(accepted);
     }
     listener_.reset();
@@ -94,15 +85,15 @@ class SerialPort {
 
 class SerialTransport final : public LinkTransport {
  public:
-  SerialTransport(asio::any_io_executor executor, const std::string& control_path, const std::string& services_path)
-      : executor_(std::move(executor)), control_(control_path), services_(services_path) {}
+  SerialTransport(const std::string& control_path, const std::string& services_path)
+      : control_(control_path), services_(services_path) {}
 
   asio::awaitable<LinkStreams> connect() override {
     LinkStreams streams;
     streams.shared = true;
-    auto control = control_.connect(executor_);
+    auto control = control_.connect();
     streams.control = co_await std::move(control);
-    auto services = services_.connect(executor_);
+    auto services = services_.connect();
     streams.services = co_await std::move(services);
     co_return streams;
   }
@@ -117,12 +108,11 @@ class SerialTransport final : public LinkTransport {
   bool waits_for_guest() const noexcept override { return false; }
 
  private:
-  asio::any_io_executor executor_;
   SerialPort control_, services_;
 };
 
 /// Reads the answer byte by byte: what follows it belongs to the stream.
-asio::awaitable<std::string> read_answer(asio::any_io_executor executor, int fd) {
+asio::awaitable<std::string> read_answer(int fd) {
   std::string answer;
   while (answer.size() < longest_answer && !answer.ends_with('\n')) {
     char byte = 0;
@@ -130,7 +120,8 @@ asio::awaitable<std::string> read_answer(asio::any_io_executor executor, int fd)
     if (got == 1) {
       answer += byte;
     } else if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
-      co_await wait_readable(executor, fd, "waiting for the guest's control port");
+      auto more = wait_readable(fd, "waiting for the guest's control port");
+      co_await std::move(more);
     } else {
       break;  // the guest refused, or its VMM has ended
     }
@@ -140,9 +131,8 @@ asio::awaitable<std::string> read_answer(asio::any_io_executor executor, int fd)
 
 class VsockTransport final : public LinkTransport {
  public:
-  VsockTransport(asio::any_io_executor executor, std::string vsock_path)
-      : executor_(std::move(executor)),
-        vsock_path_(std::move(vsock_path)),
+  explicit VsockTransport(std::string vsock_path)
+      : vsock_path_(std::move(vsock_path)),
         services_path_(vsock_path_ + "_" + std::to_string(guest::services_vsock_port)),
         services_listener_(listen_unix(services_path_, 1)) {}
   ~VsockTransport() override { stop_listening(); }
@@ -187,7 +177,7 @@ class VsockTransport final : public LinkTransport {
   }
 
   asio::awaitable<UniqueFd> accept_services() {
-    auto accepted = accept_one(executor_, services_listener_.get(), "the guest");
+    auto accepted = accept_one(services_listener_.get(), "the guest");
     UniqueFd services = co_await std::move(accepted);
     stop_listening();
     co_return services;
@@ -197,7 +187,7 @@ class VsockTransport final : public LinkTransport {
     UniqueFd control = connect_unix(vsock_path_);
     write_all(control.get(), "CONNECT " + std::to_string(guest::control_vsock_port) + "\n",
               "asking for the guest's control port");
-    auto answered = read_answer(executor_, control.get()) || sleep_for(handshake_limit);
+    auto answered = read_answer(control.get()) || sleep_for(handshake_limit);
     const auto answer = co_await std::move(answered);
     if (answer.index() != 0) throw Error("the guest did not answer on its control port in time");
     const std::string& line = std::get<0>(answer);
@@ -207,7 +197,6 @@ class VsockTransport final : public LinkTransport {
     co_return control;
   }
 
-  asio::any_io_executor executor_;
   std::string vsock_path_, services_path_;
   UniqueFd services_listener_;
 };
@@ -236,13 +225,12 @@ bool send_line(int fd, guest::OpeningWord word, const std::string& nonce) {
 
 }  // namespace
 
-std::unique_ptr<LinkTransport> serial_transport(asio::any_io_executor executor, const std::string& control_path,
-                                                const std::string& services_path) {
-  return std::make_unique<SerialTransport>(std::move(executor), control_path, services_path);
+std::unique_ptr<LinkTransport> serial_transport(const std::string& control_path, const std::string& services_path) {
+  return std::make_unique<SerialTransport>(control_path, services_path);
 }
 
-std::unique_ptr<LinkTransport> vsock_transport(asio::any_io_executor executor, const std::string& vsock_path) {
-  return std::make_unique<VsockTransport>(std::move(executor), vsock_path);
+std::unique_ptr<LinkTransport> vsock_transport(const std::string& vsock_path) {
+  return std::make_unique<VsockTransport>(vsock_path);
 }
 
 UniqueFd duplicate_stream(const UniqueFd& stream) {
@@ -252,7 +240,6 @@ UniqueFd duplicate_stream(const UniqueFd& stream) {
 }
 
 asio::awaitable<void> begin_link(UniqueFd stream) {
-  const auto executor = co_await asio::this_coro::executor;
   const std::string nonce = new_nonce();
   guest::OpeningScanner scanner;
   std::vector<char> buffer(64 * 1024);
@@ -260,7 +247,7 @@ asio::awaitable<void> begin_link(UniqueFd stream) {
   std::chrono::milliseconds pause = first_pause;
   for (;;) {
     send_line(stream.get(), guest::OpeningWord::link, nonce);
-    auto came = wait_readable(executor, stream.get(), "waiting for the guest") || sleep_for(pause);
+    auto came = wait_readable(stream.get(), "waiting for the guest") || sleep_for(pause);
     const auto first = co_await std::move(came);
     if (first.index() == 1) {
       pause = std::min(2 * pause, longest_pause);

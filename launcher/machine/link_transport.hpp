@@ -1,7 +1,6 @@
 // link_transport.hpp - how a VMM brings the guest's two byte streams to us: one seam, one class a way.
 #pragma once
 
-#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <memory>
 #include <string>
@@ -34,15 +33,14 @@ class LinkTransport {
 /// QEMU's virtio-serial ports: the VMM connects to two sockets of ours as soon as it starts. Those connections are kept
 /// over a drop, and used again while the VMM lives: QEMU would connect anew only a second after it was cut off
 /// (reconnect= counts in whole seconds), and with 'bind' in place of 'connect' there would be no event to start from.
-std::unique_ptr<LinkTransport> serial_transport(boost::asio::any_io_executor executor, const std::string& control_path,
-                                                const std::string& services_path);
+std::unique_ptr<LinkTransport> serial_transport(const std::string& control_path, const std::string& services_path);
 
 /// cloud-hypervisor's vsock behind a unix socket (docs/vsock.md of its source): the guest's connection to the service
 /// port arrives at `vsock_path`_PORT, and says that it listens on the control port; that one we reach by connecting to
 /// `vsock_path`, writing "CONNECT PORT\n" and reading "OK NUMBER\n". After a drop we ask for the control port first,
 /// which the guest still listens on, and its service connection follows. Outside of connect() nobody listens: a guest
 /// that connects unasked is refused.
-std::unique_ptr<LinkTransport> vsock_transport(boost::asio::any_io_executor executor, const std::string& vsock_path);
+std::unique_ptr<LinkTransport> vsock_transport(const std::string& vsock_path);
 
 /// The same stream by another descriptor, CLOEXEC. Throws Error.
 UniqueFd duplicate_stream(const UniqueFd& stream);

@@ -3,12 +3,10 @@
 
 #include <sys/socket.h>
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 
 #include "base/async/event.hpp"
+#include "base/async/readable.hpp"
 #include "base/unix_socket.hpp"
 
 namespace agentvm::supervisor {
@@ -43,16 +41,7 @@ void ControlApi::run() {
 }
 
 asio::awaitable<void> ControlApi::accept() {
-  asio::posix::stream_descriptor watch(executor_, listener_.get());
-  // The descriptor stays ours, however this ends.
-  struct Release {
-    asio::posix::stream_descriptor& watch;
-    ~Release() { watch.release(); }
-  } const release{watch};
-  for (;;) {
-    const auto [error] =
-        co_await watch.async_wait(asio::posix::stream_descriptor::wait_read, asio::as_tuple(asio::use_awaitable));
-    if (error) break;
+  while (!co_await readable(listener_.get())) {
     UniqueFd connection(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (connection) {
       adopt(std::move(connection));

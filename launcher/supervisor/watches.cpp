@@ -2,11 +2,11 @@
 #include <signal.h>
 
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <optional>
 
+#include "base/async/readable.hpp"
 #include "launcher/supervisor/supervisor.hpp"
 
 namespace agentvm::supervisor {
@@ -20,14 +20,7 @@ asio::awaitable<void> Supervisor::watch_signals() {
 }
 
 asio::awaitable<void> Supervisor::watch_guard() {
-  asio::posix::stream_descriptor guard(executor_, guard_fd_);
-  // The descriptor stays its owner's, however this ends.
-  struct Release {
-    asio::posix::stream_descriptor& watch;
-    ~Release() { watch.release(); }
-  } const release{guard};
-  const auto [error] =
-      co_await guard.async_wait(asio::posix::stream_descriptor::wait_read, asio::as_tuple(asio::use_awaitable));
+  const auto error = co_await readable(guard_fd_);
   if (!error) {
     end({"the reaper was killed",
          Error("agentvm-reaper was killed; the VM was stopped because nothing would clean up after it"),

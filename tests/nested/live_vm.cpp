@@ -47,7 +47,7 @@ class LiveVm {
         spec_(std::move(spec)),
         directory_(std::move(directory)),
         ready_(io.get_executor()),
-        links_(io.get_executor(), machine::vsock_transport(io.get_executor(), directory_ + "/vsock")) {}
+        links_(io.get_executor(), machine::vsock_transport(directory_ + "/vsock")) {}
 
   asio::awaitable<void> live() {
     co_await boot();

@@ -81,8 +81,8 @@ class Vm {
   explicit Vm(Kind kind) {
     signal(SIGPIPE, SIG_IGN);
     std::unique_ptr<LinkTransport> transport;
-    if (kind == Kind::serial) transport = serial_transport(io.get_executor(), at("ctl"), at("svc"));
-    if (kind == Kind::vsock) transport = vsock_transport(io.get_executor(), at("vsock"));
+    if (kind == Kind::serial) transport = serial_transport(at("ctl"), at("svc"));
+    if (kind == Kind::vsock) transport = vsock_transport(at("vsock"));
     links = std::make_unique<GuestLinks>(io.get_executor(), std::move(transport));
     links->serve("/ready", [this](link::StreamPtr stream) { return take_report(std::move(stream)); });
     links->serve("/mcp/echo", echo);
@@ -208,6 +208,28 @@ std::string numbers(std::size_t bytes) {
   return text;
 }
 
+/// `work`, and then the tasks to their ends; when something fails they are joined before their owner's frame goes.
+asio::awaitable<void> with_tasks(TaskGroup& tasks, asio::awaitable<void> work) {
+  std::exception_ptr failure;
+  try {
+    co_await std::move(work);
+    co_await tasks.finished();
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  co_await tasks.join();
+  if (!failure) failure = tasks.failure();
+  if (failure) std::rethrow_exception(failure);
+}
+
+asio::awaitable<void> drop_often(Vm& vm, int drops) {
+  for (int i = 0; i < drops; ++i) {
+    co_await sleep_for(std::chrono::milliseconds(i % 7 * 5));
+    co_await vm.drop_and_accept();
+  }
+  write_file_atomic(vm.at("stop"), "");
+}
+
 /// A process prints numbers all the time while its links are dropped and made anew.
 asio::awaitable<void> drop_while_printing(Vm& vm, int drops, std::string& out, std::string& code) {
   co_await vm.accept();
@@ -219,13 +241,8 @@ asio::awaitable<void> drop_while_printing(Vm& vm, int drops, std::string& out, s
   TaskGroup tasks(vm.io.get_executor());
   tasks.spawn(read_to_end(output, out));
   tasks.spawn(wait_for_end(*vm.links, std::move(stream), path, code));
-  for (int i = 0; i < drops; ++i) {
-    co_await sleep_for(std::chrono::milliseconds(i % 7 * 5));
-    co_await vm.drop_and_accept();
-  }
-  write_file_atomic(vm.at("stop"), "");
-  co_await tasks.finished();
-  if (tasks.failure()) std::rethrow_exception(tasks.failure());
+  auto all = with_tasks(tasks, drop_often(vm, drops));
+  co_await std::move(all);
 }
 
 }  // namespace
@@ -260,6 +277,13 @@ asio::awaitable<void> feed(GuestInput& input, const std::string& bytes) {
   co_await std::move(finished);
 }
 
+asio::awaitable<void> drop_until_ended(Vm& vm, const std::string& code) {
+  while (code.empty()) {
+    co_await sleep_for(10ms);
+    co_await vm.drop_and_accept();
+  }
+}
+
 asio::awaitable<void> drop_while_feeding(Vm& vm, const std::string& bytes, std::string& out, std::string& code) {
   co_await vm.accept();
   link::StreamPtr stream;
@@ -273,12 +297,8 @@ asio::awaitable<void> drop_while_feeding(Vm& vm, const std::string& bytes, std::
   tasks.spawn(read_to_end(output, out));
   tasks.spawn(wait_for_end(*vm.links, std::move(stream), path, code));
   tasks.spawn(feed(input, bytes));
-  while (code.empty()) {
-    co_await sleep_for(10ms);
-    co_await vm.drop_and_accept();
-  }
-  co_await tasks.finished();
-  if (tasks.failure()) std::rethrow_exception(tasks.failure());
+  auto all = with_tasks(tasks, drop_until_ended(vm, code));
+  co_await std::move(all);
 }
 
 }  // namespace
@@ -444,7 +464,7 @@ TEST_CASE("a guest that does not agree to a drop keeps its links") {
   asio::io_context io{1};
   const guest::TemporaryDirectory directory;
   const std::string control = directory.path() + "/ctl", services = directory.path() + "/svc";
-  GuestLinks links(io.get_executor(), serial_transport(io.get_executor(), control, services));
+  GuestLinks links(io.get_executor(), serial_transport(control, services));
   links.serve("/ready", [](link::StreamPtr stream) -> asio::awaitable<void> { co_await stream->read_all(4096); });
   auto daemon = std::async(std::launch::async, [&] {
     const auto source = guest::serial_link_source(connect_unix(control), connect_unix(services));

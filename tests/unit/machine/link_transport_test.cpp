@@ -74,7 +74,7 @@ UniqueFd accept_request(int listener, const std::string& expected) {
 
 TEST_CASE("virtio-serial: the VMM connects to both sockets and nobody comes after it") {
   Place place;
-  const auto transport = serial_transport(place.io.get_executor(), place.at("ctl"), place.at("svc"));
+  const auto transport = serial_transport(place.at("ctl"), place.at("svc"));
   CHECK_FALSE(transport->waits_for_guest());
   UniqueFd control, services;
   const LinkStreams streams = place.connect(*transport, [&] {
@@ -91,7 +91,7 @@ TEST_CASE("virtio-serial: the VMM connects to both sockets and nobody comes afte
 TEST_CASE("vsock: the guest's service connection comes first and then its control port is asked for once") {
   Place place;
   const UniqueFd vmm = listen_unix(place.at("vsock"), 4);
-  const auto transport = vsock_transport(place.io.get_executor(), place.at("vsock"));
+  const auto transport = vsock_transport(place.at("vsock"));
   CHECK(transport->waits_for_guest());
   UniqueFd control, services;
   const LinkStreams streams = place.connect(*transport, [&] {
@@ -113,7 +113,7 @@ TEST_CASE("vsock: a guest that does not listen or answers anything else is said"
     CAPTURE(answer);
     Place place;
     const UniqueFd vmm = listen_unix(place.at("vsock"), 4);
-    const auto transport = vsock_transport(place.io.get_executor(), place.at("vsock"));
+    const auto transport = vsock_transport(place.at("vsock"));
     UniqueFd services;
     CHECK_THROWS_WITH_AS(place.connect(*transport,
                                        [&] {
@@ -127,7 +127,7 @@ TEST_CASE("vsock: a guest that does not listen or answers anything else is said"
 
 TEST_CASE("virtio-serial: after a drop the same connections are used or those of the next VMM") {
   Place place;
-  const auto transport = serial_transport(place.io.get_executor(), place.at("ctl"), place.at("svc"));
+  const auto transport = serial_transport(place.at("ctl"), place.at("svc"));
   UniqueFd control, services;
   const auto vmm = [&] {
     control = connect_unix(place.at("ctl"));
@@ -152,7 +152,7 @@ TEST_CASE("virtio-serial: after a drop the same connections are used or those of
 TEST_CASE("vsock: after a drop the host asks first and a guest that connects unasked is refused") {
   Place place;
   const UniqueFd vmm = listen_unix(place.at("vsock"), 4);
-  const auto transport = vsock_transport(place.io.get_executor(), place.at("vsock"));
+  const auto transport = vsock_transport(place.at("vsock"));
   UniqueFd control, services;
   place.connect(*transport, [&] {
     services = connect_unix(place.at("vsock_4101"));
