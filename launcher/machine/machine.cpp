@@ -74,13 +74,7 @@ Machine::Machine(asio::any_io_executor executor, const vmspec::VmSpec& spec, Par
       progress_(std::move(progress)),
       limits_(limits),
       changed_(executor_),
-      watches_(executor_, [this](const std::exception_ptr& failure) {
-        try {
-          std::rethrow_exception(failure);
-        } catch (const std::exception& error) {
-          end({Ending::Cause::killed, "watching the VM failed", Error(error.what())});
-        }
-      }) {
+      watches_(executor_, end_unwatched()) {
   services_["/ready"] = [this](link::StreamPtr stream) { return take_ready_report(std::move(stream)); };
 }
 
@@ -111,9 +105,10 @@ asio::awaitable<void> Machine::boot() {
 }
 
 Share& Machine::start_share(const vmspec::ShareSpec& spec) {
-  AddedShare& added = shares_.emplace_back(AddedShare{spec, parts_.serve_share(spec, shares_.size())});
+  AddedShare& added = shares_.emplace_back(AddedShare{spec, parts_.serve_share(spec, shares_.size()),
+                                                      std::make_unique<TaskGroup>(executor_, end_unwatched())});
   for (const pid_t pid : added.share->processes()) parts_.watch("virtiofsd", pid);
-  watches_.spawn(watch_share(*added.share));
+  added.watch->spawn(watch_share(*added.share));
   return *added.share;
 }
 
@@ -221,13 +216,49 @@ bool Machine::linked() const noexcept {
 asio::awaitable<void> Machine::add_share(vmspec::ShareSpec share) {
   if (state_ != State::up)
     throw Error(fmt::format("the VM {} is {}, so no share can be added", spec_.name, name_of(state_)));
-  Share& served = start_share(share);
-  auto plugged = vmm_->add_share(share, served.socket());
+  for (const AddedShare& added : shares_) {
+    if (added.spec.tag == share.tag)
+      throw Error(fmt::format("the VM {} has a share called {} already: {}", spec_.name, share.tag, added.spec.source));
+  }
+  const std::string socket = start_share(share).socket();
+  std::optional<Error> failure;
+  try {
+    auto mounted = plug_and_mount(std::move(share), socket);
+    co_await std::move(mounted);
+  } catch (const Error& error) {
+    failure = error;
+  }
+  if (!failure) co_return;
+  auto withdrawn = withdraw_last_share();
+  co_await std::move(withdrawn);
+  throw Error(*failure);
+}
+
+asio::awaitable<void> Machine::plug_and_mount(vmspec::ShareSpec share, std::string socket) {
+  auto plugged = vmm_->add_share(share, socket);
   co_await std::move(plugged);
   watch_processes();
   setup_.mounts.push_back({share.tag, share.mount_point, share.read_only});
   auto sent = send_setup();
   co_await std::move(sent);
+}
+
+asio::awaitable<void> Machine::withdraw_last_share() {
+  AddedShare& added = shares_.back();
+  // Before virtiofsd ends: its end would be the VM's.
+  auto unwatched = added.watch->join();
+  co_await std::move(unwatched);
+  std::erase_if(setup_.mounts, [&](const guest::Mount& mount) { return mount.tag == added.spec.tag; });
+  try {
+    auto unplugging = vmm_->remove_share(added.spec.tag);
+    auto unplugged = ended_within(clock_, limits_.connect, std::move(unplugging));
+    co_await std::move(unplugged);
+  } catch (const Error&) {
+    // It never was plugged in, or the VM has ended.
+  }
+  auto stopped = added.share->stop(limits_.share_stop);
+  co_await std::move(stopped);
+  shares_.pop_back();
 }
 
 asio::awaitable<void> Machine::pause() {
@@ -317,6 +348,16 @@ asio::awaitable<void> Machine::lose(Ending ending) {
   auto told = ended_within(clock_, limits_.loss, ended());
   co_await std::move(told);
   end(std::move(ending));
+}
+
+std::function<void(std::exception_ptr)> Machine::end_unwatched() {
+  return [this](const std::exception_ptr& failure) {
+    try {
+      std::rethrow_exception(failure);
+    } catch (const std::exception& error) {
+      end({Ending::Cause::killed, "watching the VM failed", Error(error.what())});
+    }
+  };
 }
 
 void Machine::end(Ending ending) {

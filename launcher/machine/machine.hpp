@@ -83,7 +83,8 @@ class Machine {
   link::SessionPtr control() const;
   bool linked() const noexcept;
 
-  /// Serves, plugs in and mounts another directory. Throws Error; then nothing of it is left.
+  /// Serves, plugs in and mounts another directory. Throws Error, and nothing of it is left then; when it was
+  /// cancelled, only take_down() removes it.
   boost::asio::awaitable<void> add_share(vmspec::ShareSpec share);
   boost::asio::awaitable<void> pause();
   boost::asio::awaitable<void> resume();
@@ -109,9 +110,12 @@ class Machine {
   struct AddedShare {
     vmspec::ShareSpec spec;
     std::unique_ptr<Share> share;
+    std::unique_ptr<TaskGroup> watch;  // of this share alone
   };
 
   Share& start_share(const vmspec::ShareSpec& spec);
+  boost::asio::awaitable<void> plug_and_mount(vmspec::ShareSpec share, std::string socket);
+  boost::asio::awaitable<void> withdraw_last_share();
   boost::asio::awaitable<void> boot_vmm();
   boost::asio::awaitable<void> await_guest();
   boost::asio::awaitable<void> take_ready_report(link::StreamPtr stream);
@@ -124,6 +128,8 @@ class Machine {
   boost::asio::awaitable<void> accept_links();
   boost::asio::awaitable<void> lose(Ending ending);
   void end(Ending ending);
+  /// What a failed watch of the VM comes to.
+  std::function<void(std::exception_ptr)> end_unwatched();
   void go_on() const;
   void watch_processes();
 

@@ -61,6 +61,8 @@ asio::awaitable<void> Machine::take_down() {
     co_await std::move(closed);
   }
   for (AddedShare& added : shares_) {
+    auto unwatched_share = added.watch->join();
+    co_await std::move(unwatched_share);
     auto stopped = added.share->stop(limits_.share_stop);
     co_await std::move(stopped);
   }

@@ -90,14 +90,19 @@ void FakeGuest::exit(int code) {
   changed_.notify();
 }
 
+std::string FakeGuest::setup_answer() const {
+  return setup_failure.empty() ? guest::to_json(guest::SetupReply{}).dump() : setup_failure;
+}
+
 asio::awaitable<void> FakeGuest::answer(link::StreamPtr stream) {
   const std::string path(stream->path());
   if (path == "/setup") {
     const std::string body = co_await stream->read_all(guest::max_document);
     setups.push_back(nlohmann::json::parse(body));
     while (!answers_setup) co_await changed_.wait();
-    stream->respond(200);
-    co_await stream->write(guest::to_json(guest::SetupReply{}).dump());
+    stream->respond(setup_failure.empty() ? 200 : 500);
+    std::string answer = setup_answer();
+    co_await stream->write(std::move(answer));
   } else if (path == "/processes") {
     auto process = answer_process(stream);
     co_await std::move(process);

@@ -27,6 +27,7 @@ class FakeGuest {
 
   // What the test decides; all may change at any time.
   bool answers_setup = true;
+  std::string setup_failure;  ///< what it answers a setup that it cannot do
   bool starts_processes = true;
   bool obeys_term = true;
   bool obeys_kill = true;
@@ -60,6 +61,7 @@ class FakeGuest {
   boost::asio::awaitable<void> run_services();
   boost::asio::awaitable<void> report_ready();
   boost::asio::awaitable<void> answer(link::StreamPtr stream);
+  std::string setup_answer() const;
   boost::asio::awaitable<void> answer_process(link::StreamPtr stream);
   boost::asio::awaitable<void> answer_output(link::StreamPtr stream, bool stdout_stream);
 

@@ -27,6 +27,7 @@ struct FakeHost {
   bool waits_for_guest = false;
   bool dies_of_kill = true;
   std::optional<Error> boot_failure;
+  std::optional<Error> plug_failure;  ///< of add_share()
   std::optional<hypervisor::End> end;
   std::vector<std::string> calls;  ///< "boot", "pause", "add_share docs", ...
   // Shares and network.
@@ -75,6 +76,7 @@ class FakeVm final : public hypervisor::Hypervisor {
   std::vector<pid_t> processes() const override { return {4242}; }
   boost::asio::awaitable<void> add_share(const vmspec::ShareSpec& share, const std::string& socket) override {
     host_.calls.push_back("add_share " + share.tag + " " + socket);
+    if (host_.plug_failure) throw Error(*host_.plug_failure);
     co_return;
   }
   boost::asio::awaitable<void> remove_share(const std::string& tag) override {

@@ -1,14 +1,12 @@
 # cloud_hypervisor_test.py - `agentvm run --hypervisor cloud-hypervisor`: streams, kills, a panic, changes of a running VM.
-import json
 import os
-import subprocess
 
 import harness
 import nested_case
-from harness import VmTestCase, seconds, small
+from harness import VmTestCase, small
+from live_machine import LIFE, live_machine
 
 HERE = ("--hypervisor", "cloud-hypervisor")
-LIVE_VM = os.environ.get("AGENTVM_TEST_LIVE_VM", "")
 SUPERVISOR, VMM, VIRTIOFSD, REAPER = "agentvm-supervisor", "cloud-hypervisor", "virtiofsd", "agentvm-reaper"
 
 
@@ -113,20 +111,7 @@ class CloudHypervisor(VmTestCase):
         self.sandbox.assert_nothing_left()
 
     def test_changes_of_a_running_vm(self):
-        """Shares come and go, pause and resume, the power button: live_vm.cpp."""
-        plan = self.sandbox.run(*small(*HERE, "--dry-run", "--json"), self.sandbox.workspace, "--command", "--", "true")
-        self.assert_code(plan, 0)
-        spec = self.sandbox.write("plan.json", json.dumps(plan.json()))
-        os.mkdir(self.sandbox.path("l"))
-        done = subprocess.run([LIVE_VM, spec, self.sandbox.path("l")], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              env={**self.sandbox.env, "AGENTVM_GUEST": harness.program("agentvm-guest")},
-                              timeout=seconds(120), check=False)
-        self.assertEqual(done.returncode, 0, f"{done.stdout.decode()}\n{done.stderr.decode()}")
-        self.assertEqual(done.stdout.decode().splitlines(), [
-            "the guest is ready",
-            *["a share added to the running guest is read", "and written", "and taken away"] * 2,
-            "a paused guest does not answer", "a resumed one does", "the power button turns it off",
-            "it is known to have powered off"])
+        self.assertEqual(live_machine(self.sandbox, *HERE), LIFE)
 
 
 if __name__ == "__main__":

@@ -7,18 +7,49 @@ import time
 import harness
 from harness import VmTestCase, small
 
-MANY = "import sys\nfor i in range(3000): open(f'a-file-with-a-long-name-{i}', 'w').write('x\\n')\nsys.exit(7)\n"
+# Far beyond every queue between the guest and the reader; AGENTVM_TEST_LARGE=1 makes it 50,000, 100 MB and 100,000.
+LARGE = bool(os.environ.get("AGENTVM_TEST_LARGE"))
+FILES, OUTPUT, CALLS = (50_000, 100_000_000, 100_000) if LARGE else (3_000, 5_000_000, 5_000)
+
+WRITES = f"import sys\nfor i in range({FILES}): open(f'a-file-with-a-long-name-{{i}}', 'w').write('x\\n')\nsys.exit(7)\n"
+
+SERVER = """import json, sys
+for line in sys.stdin:
+    request = json.loads(line)
+    print(json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": {}}), flush=True)
+"""
+# Calls a tool that the profile refuses, over and over, without waiting for answers; then one that is answered.
+CALLER = f"""import json, subprocess, sys, threading
+bridge = subprocess.Popen(["/run/agentvm/agentvm-guest", "bridge", "mcp/x"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+def call(number, tool):
+    words = {{"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": {{"name": tool, "arguments": {{}}}}}}
+    bridge.stdin.write(json.dumps(words).encode() + b"\\n")
+def ask():
+    for number in range({CALLS}):
+        call(number, "denied")
+    call({CALLS}, "allowed")
+    bridge.stdin.flush()
+threading.Thread(target=ask).start()
+refused = 0
+for line in bridge.stdout:
+    answer = json.loads(line)
+    if answer["id"] == {CALLS}:
+        break
+    refused += "error" in answer or answer["result"].get("isError", False)
+print(refused)
+sys.exit(5)
+"""
 
 
 class Ending(VmTestCase):
     def test_a_large_report_arrives_whole(self):
         run = self.sandbox.run(*small("--report", self.sandbox.path("report.json")), self.sandbox.workspace, "--command", "--",
-                               "python3", "-c", MANY, limit=180)
+                               "python3", "-c", WRITES, limit=900)
         self.assert_code(run, 7)
-        self.assertIn("files changed: 3000", run.stderr, run)
+        self.assertIn(f"files changed: {FILES}", run.stderr, run)
         with open(self.sandbox.path("report.json"), encoding="utf-8") as file:
             report = json.load(file)
-        self.assertEqual((report["exit_code"], len(report["files"])), (7, 3000))
+        self.assertEqual((report["exit_code"], len(report["files"])), (7, FILES))
         self.sandbox.assert_nothing_left()
 
     def unread(self, *words):
@@ -65,16 +96,35 @@ class Ending(VmTestCase):
         self.sandbox.assert_nothing_left()
 
     def test_all_output_arrives_at_a_reader_that_pauses(self):
-        process, reading = self.unread(*small(), self.sandbox.workspace, "--command", "--", "sh", "-c", "yes | head -c 5000000; exit 3")
+        process, reading = self.unread(*small(), self.sandbox.workspace, "--command", "--", "sh", "-c", f"yes | head -c {OUTPUT}; exit 3")
         size = 0
         try:
             time.sleep(20)  # the run has said all that fits anywhere by then
             while piece := os.read(reading, 1 << 16):
                 size += len(piece)
-            self.assertEqual((process.wait(60), size), (3, 5_000_000))
+            self.assertEqual((process.wait(60), size), (3, OUTPUT))
         finally:
             process.kill()
             os.close(reading)
+        self.sandbox.assert_nothing_left()
+
+
+    def test_thousands_of_refused_calls(self):
+        """Each is answered, the report counts them, and what happens after them is still told."""
+        server = self.sandbox.write("servers/srv.py", SERVER)
+        profile = self.sandbox.write_profile("served", f"""{harness.SMALL_PROFILE}
+[mcp.x]
+command = ["/usr/bin/python3", "{server}"]
+tools.deny = ["denied"]
+""")
+        report = self.sandbox.path("report.json")
+        run = self.sandbox.run("run", "--profile", profile, "--report", report, self.sandbox.workspace, "--command", "--", "python3", "-c",
+                               CALLER, limit=900)
+        self.assert_code(run, 5)
+        self.assertEqual(run.stdout, f"{CALLS}\n", run)
+        with open(report, encoding="utf-8") as file:
+            told = json.load(file)
+        self.assertEqual(told["exit_code"], 5)
         self.sandbox.assert_nothing_left()
 
 

@@ -249,6 +249,38 @@ TEST_SUITE("machine/machine") {
     CHECK(world.host.guest.setups[1].at("mounts").back().at("path") == "/docs");
   }
 
+  TEST_CASE("of a share that cannot be added nothing is left and the VM lives on") {
+    World world;
+    REQUIRE(world.boot_and_set_up().empty());
+    const vmspec::ShareSpec docs{"docs", "/srv", "/docs", true, vmspec::ShareOwner::root};
+    SUBCASE("its name is taken") {
+      CHECK(world.finish(world.machine->add_share({"usr", "/srv", "/docs", true, vmspec::ShareOwner::root})) ==
+            "the VM fake has a share called usr already: /usr");
+    }
+    SUBCASE("virtiofsd does not start") {
+      world.host.share_failure = Error("no virtiofsd");
+      CHECK(world.finish(world.machine->add_share(docs)) == "no virtiofsd");
+    }
+    SUBCASE("the VMM does not take it") {
+      world.host.plug_failure = Error("no slot is free");
+      CHECK(world.finish(world.machine->add_share(docs)) == "no slot is free");
+    }
+    SUBCASE("the guest does not mount it") {
+      world.host.guest.setup_failure = "cannot mount docs";
+      CHECK(world.finish(world.machine->add_share(docs)) == "setting up the guest: cannot mount docs");
+      CHECK(world.host.calls.back() == "remove_share docs");
+    }
+    CHECK(world.host.shares_running == 2);
+    world.advance(1h);
+    CHECK_FALSE(world.machine->ending());
+    world.host.share_failure.reset();
+    world.host.plug_failure.reset();
+    world.host.guest.setup_failure.clear();
+    CHECK(world.finish(world.machine->add_share(docs)).empty());
+    CHECK(world.host.guest.setups.back().at("mounts").size() == 1);
+    CHECK(world.host.shares_running == 3);
+  }
+
   TEST_CASE("pause and resume go through the machine - which sets the guest's clock again") {
     World world;
     REQUIRE(world.boot_and_set_up().empty());
