@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# rules_test.py - coroutines.py, case_names.py and compile_alone.py find what they are there for.
+# rules_test.py - coroutines.py, case_names.py, named_files.py and compile_alone.py find what they are there for.
 import json
 import os
 import shutil
@@ -48,6 +48,20 @@ class Rules(unittest.TestCase):
             "co_spawn(io, work(table[index & mask]), token);", "")))
         self.write("base/async/group.cpp", "co_spawn(io, [&] { return work(); }, asio::detached);\n")
         self.assertEqual(self.check("coroutines.py")[0], 0)
+
+    def test_files_that_moved(self):
+        self.write("launcher/client/client.hpp", "#include <boost/gone.hpp>  // gone\n")
+        for path, named in (("docs/a.md", "see ../launcher/client/client.hpp, client/client.hpp and a.md"),
+                            ("launcher/client/b.cpp", "int x;  // client.hpp has it"), ("base/text.py", 'x = "gone.py"')):
+            self.write(path, named + "\n")
+        code, said = self.check("named_files.py")
+        self.assertEqual(code, 0, said)
+        for path, named in (("docs/a.md", "supervisor/client.hpp has it"), ("launcher/b.cpp", "int x;  // gone.cpp"),
+                            ("tests/c.py", "x = 1  \x23 gone_test.py")):
+            self.write(path, "\n" + named + "\n")
+            code, said = self.check("named_files.py")
+            self.assertEqual(code, 1, said)
+            self.assertIn(f"{path}:2: ", said)
 
     def test_names_that_no_filter_can_ask_for(self):
         self.write("tests/unit/base/sources.cmake", "set(UNIT_SOURCES_base a_test.cpp)\n")

@@ -1,4 +1,4 @@
-# kill_test.py - SIGKILL of every program of a VM at three moments: nothing is left, and the VM beside it notices nothing.
+# kill_test.py - SIGKILL of every program of a VM in every phase: nothing is left, and the VM beside it notices nothing.
 import threading
 
 import harness
@@ -6,6 +6,11 @@ from harness import VmTestCase, small
 
 CLI, SUPERVISOR, QEMU, VIRTIOFSD, REAPER = "agentvm", "agentvm-supervisor", "qemu-system", "virtiofsd", "agentvm-reaper"
 SHORT = {CLI: "c", SUPERVISOR: "sv", QEMU: "qemu", VIRTIOFSD: "fs", REAPER: "r"}
+
+
+EVERYONE = ((SUPERVISOR,), (QEMU,), (VIRTIOFSD,), (CLI,), (REAPER,), (SUPERVISOR, REAPER), (SUPERVISOR, REAPER, CLI))
+# When the caller has gone its way.
+WITHOUT_CALLER = tuple(victims for victims in EVERYONE if CLI not in victims)
 
 
 class Kill(VmTestCase):
@@ -38,6 +43,9 @@ class Kill(VmTestCase):
             failures.append(f"{name}: {error}")
 
     def one_kill(self, name, moment, victims):
+        if moment in ("ended", "stopping"):
+            self.one_late_kill(name, moment, victims)
+            return
         running = self.sandbox.start(*small("--name", name, "--json"), self.sandbox.workspace, "--command", "--", "sh", "-c",
                                      "echo agent-works; exec sleep 3600")
         vm = self.sandbox.vm(name).wait_known()
@@ -65,9 +73,26 @@ class Kill(VmTestCase):
         swept = self.sandbox.assert_nothing_left(vm, gc=True, limit=1 if len(victims) == 3 else 10)
         print(f"{name}: {'gc had to remove: ' + swept.stdout.strip() if swept.stdout.strip() else 'clean by itself'}")
 
-    def kill_each_at(self, moment):
+    def one_late_kill(self, name, moment, victims):
+        """Of a kept VM whose agent has ended, or while `agentvm stop` waits for a guest that takes its time."""
+        command = ("true",) if moment == "ended" else ("sh", "-c", "trap '' TERM; while :; do sleep 60; done")
+        started = self.sandbox.run(*small("--name", name, *(("--keep",) if moment == "ended" else ("--detach",))), self.sandbox.workspace,
+                                   "--command", "--", *command)
+        self.assertEqual(started.code, 0, started)
+        vm = self.sandbox.vm(name).wait_known()
+        targets = [process for victim in victims for process in vm.find(victim)]
+        self.assertTrue(targets, f"{victims} of {name}")
+        stopping = self.sandbox.start("stop", name, "--deadline", "20") if moment == "stopping" else None
+        harness.wait_until(lambda: (vm.state() or {"phase": moment})["phase"] == moment, 30, f"{name} to be {moment}")
+        for target in targets:
+            target.kill()
+        if stopping:
+            stopping.finish(60)
+        swept = self.sandbox.assert_nothing_left(vm, gc=True, limit=1 if len(victims) > 1 else 10)
+        print(f"{name}: {'gc had to remove: ' + swept.stdout.strip() if swept.stdout.strip() else 'clean by itself'}")
+
+    def kill_each_at(self, moment, everyone=EVERYONE):
         failures = []
-        everyone = [(SUPERVISOR,), (QEMU,), (VIRTIOFSD,), (CLI,), (REAPER,), (SUPERVISOR, REAPER), (SUPERVISOR, REAPER, CLI)]
         lanes = threading.Semaphore(2)
 
         def lane(victims):
@@ -91,25 +116,16 @@ class Kill(VmTestCase):
     def test_while_the_agent_runs(self):
         self.kill_each_at("running")
 
+    def test_when_the_agent_has_ended(self):
+        self.kill_each_at("ended", WITHOUT_CALLER)
+
+    def test_while_it_is_stopped(self):
+        self.kill_each_at("stopping", WITHOUT_CALLER)
+
     def test_z_the_vm_beside_ends_in_order(self):
         self.assertEqual(self.sandbox.run("destroy", "beside").code, 0)
         self.sandbox.assert_nothing_left(self.beside)
         self.sandbox.assert_nothing_left(gc=True)
-
-
-class KillDuringTeardown(VmTestCase):
-    """`agentvm destroy` interrupted by a kill of the supervisor that is doing it."""
-
-    def test_supervisor_while_stopping(self):
-        run = self.sandbox.run(*small("--name", "halfway", "--detach"), self.sandbox.workspace, "--command", "--", "sleep", "600")
-        self.assert_code(run, 0)
-        vm = self.sandbox.vm("halfway").wait_known()
-        stopping = self.sandbox.start("stop", "halfway")
-        supervisor = vm.wait_for(SUPERVISOR)
-        harness.wait_until(lambda: (vm.state() or {"phase": "stopping"})["phase"] == "stopping", 10, "the teardown to begin")
-        supervisor.kill()
-        stopping.finish(30)
-        self.sandbox.assert_nothing_left(vm, gc=True)
 
 
 if __name__ == "__main__":

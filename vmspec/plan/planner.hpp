@@ -30,18 +30,18 @@ class Planner {
   void model();
   void files();
 
-  // plan_engines.cpp: who runs the machine; what the profile may say and this version cannot do
+  // engines.cpp: who runs the machine; what the profile may say and this version cannot do
   void hypervisor();
   void refuse_missing_engines();
   void refuse_nix_keys();
 
-  // plan_programs.cpp: what must be there
+  // programs.cpp: what must be there
   void programs();
   void kernel();
   void tools();
   void mcp_servers();
 
-  // plan_nix.cpp
+  // nix.cpp
   void nix_image(const NixGuest& guest);
   void nix_store_share(const NixGuest& guest);
   /// Of the guest: the agent's account, and where the workspace is.
@@ -49,12 +49,12 @@ class Planner {
   std::string home() const;
   std::string mount() const;
 
-  // plan_devshell.cpp
+  // devshell.cpp
   void devshell();
   bool has_hook() const;
   void add_devshell(std::map<std::string, std::string>& environment) const;
 
-  // plan_shares.cpp
+  // shares.cpp
   void workspace();
   void system_share();
   void exposed_shares();
@@ -64,7 +64,7 @@ class Planner {
   void expose(const std::string& path, const HostFacts::PathFacts& found);
   bool guest_sees(std::string_view host_path) const;
 
-  // plan_agent.cpp
+  // agent.cpp
   void agent();
   void codex();
   void command(const std::vector<std::string>& argv);
