@@ -3,15 +3,19 @@
 
 #include <fcntl.h>
 #include <spdlog/spdlog.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 #include <utility>
 
+#include "base/async/event.hpp"
 #include "launcher/host/network.hpp"
 #include "launcher/hypervisor/cloud_hypervisor.hpp"
 #include "launcher/hypervisor/libvirt_qemu.hpp"
@@ -83,6 +87,38 @@ class NetdLease final : public NetworkLease {
   asio::posix::stream_descriptor connection_;
 };
 
+/// The console's log as it grows (inotify(7)).
+class LoggedConsole final : public Console {
+ public:
+  LoggedConsole(const asio::any_io_executor& executor, const std::string& log)
+      : changed_(executor), log_(open(log.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)), never_(executor) {
+    UniqueFd watch(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+    if (!watch || inotify_add_watch(watch.get(), log.c_str(), IN_MODIFY) < 0) return;
+    changed_.assign(watch.release());
+  }
+
+  asio::awaitable<std::string> read() override {
+    while (log_ && changed_.is_open()) {
+      std::string bytes(std::size_t{16} << 10, '\0');
+      const ssize_t got = ::read(log_.get(), bytes.data(), bytes.size());
+      if (got > 0) {
+        bytes.resize(static_cast<std::size_t>(got));
+        co_return bytes;
+      }
+      if (got < 0 && errno != EINTR) break;
+      auto grown = changed_.async_read_some(asio::buffer(events_), asio::use_awaitable);
+      co_await std::move(grown);
+    }
+    for (;;) co_await never_.wait();
+  }
+
+ private:
+  asio::posix::stream_descriptor changed_;
+  UniqueFd log_;
+  AsyncEvent never_;
+  std::array<char, 4096> events_{};  // several, and none of them is looked at
+};
+
 }  // namespace
 
 HostParts::HostParts(asio::any_io_executor executor, const vmspec::VmSpec& spec, const state::VmPaths& paths,
@@ -150,6 +186,10 @@ std::unique_ptr<hypervisor::Hypervisor> HostParts::make_vmm(const std::vector<st
   return spec_.hypervisor == vmspec::HypervisorKind::cloud_hypervisor
              ? hypervisor::make_cloud_hypervisor(executor_, spec_, paths)
              : hypervisor::make_libvirt_qemu(executor_, spec_, paths);
+}
+
+std::unique_ptr<Console> HostParts::open_console() {
+  return std::make_unique<LoggedConsole>(executor_, paths_.log("console"));
 }
 
 void HostParts::watch(const std::string& role, pid_t pid) noexcept {

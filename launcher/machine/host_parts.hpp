@@ -30,6 +30,7 @@ class HostParts final : public Parts {
   std::unique_ptr<LinkTransport> make_transport() override;
   std::unique_ptr<hypervisor::Hypervisor> make_vmm(const std::vector<std::string>& share_sockets,
                                                    const NetworkLease* lease) override;
+  std::unique_ptr<Console> open_console() override;
   void watch(const std::string& role, pid_t pid) noexcept override;
 
  private:

@@ -11,6 +11,7 @@
 #include "base/async/within.hpp"
 #include "base/json/bounded.hpp"
 #include "base/unix_time.hpp"
+#include "launcher/machine/boot_watch.hpp"
 
 namespace agentvm::machine {
 
@@ -35,14 +36,14 @@ const char* words_of(hypervisor::End end) noexcept {
   return "the VM ended";
 }
 
-Ending ending_of(hypervisor::End end) {
+Ending ending_of(hypervisor::End end, const std::string& when) {
   using Cause = Ending::Cause;
   const Cause cause = end == hypervisor::End::powered_off ? Cause::powered_off
                       : end == hypervisor::End::crashed   ? Cause::crashed
                       : end == hypervisor::End::killed    ? Cause::killed
                                                           : Cause::vmm_died;
   return {cause, words_of(end),
-          Error(std::string(words_of(end)) + " during the run", "The end of the guest's console may say why.")};
+          Error(std::string(words_of(end)) + " " + when, "The end of the guest's console may say why.")};
 }
 
 }  // namespace
@@ -144,10 +145,11 @@ asio::awaitable<void> Machine::await_guest() {
     auto in_time = within(clock_, limits_.connect, "QEMU to connect the guest's links", std::move(connected));
     co_await std::move(in_time);
   }
+  BootWatch watch(clock_, boot_words_, parts_.open_console(), progress_,
+                  std::chrono::milliseconds(spec_.boot_timeout_ms));
   auto ready = until([this] { return linked_ && ready_report_.has_value(); });
-  auto in_time = within(clock_, std::chrono::milliseconds(spec_.boot_timeout_ms), "the guest to boot", std::move(ready),
-                        "The guest's console output below shows how far it got. --boot-timeout gives it more time.");
-  co_await std::move(in_time);
+  auto first = race(std::move(ready), watch.run());
+  co_await std::move(first);
 }
 
 asio::awaitable<void> Machine::take_ready_report(link::StreamPtr stream) {
@@ -324,7 +326,8 @@ asio::awaitable<void> Machine::accept_links() {
 asio::awaitable<void> Machine::watch_vm() {
   auto waiting = vmm_->wait();
   vm_end_ = co_await std::move(waiting);
-  end(ending_of(*vm_end_));
+  const std::string failed = boot_words_.failed().empty() ? "" : ": " + boot_words_.failed();
+  end(ending_of(*vm_end_, state_ == State::booting ? "while it booted" + failed : "during the run"));
   changed_.notify();
 }
 

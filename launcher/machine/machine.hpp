@@ -26,6 +26,7 @@
 #include "base/link/link.hpp"
 #include "base/wire/guest.hpp"
 #include "launcher/hypervisor/hypervisor.hpp"
+#include "launcher/machine/boot_console.hpp"
 #include "launcher/machine/guest_links.hpp"
 #include "launcher/machine/parts.hpp"
 #include "vmspec/plan/vm_spec.hpp"
@@ -143,6 +144,7 @@ class Machine {
   AsyncEvent changed_;
   std::optional<Ending> ending_;
   std::optional<hypervisor::End> vm_end_;
+  BootConsole boot_words_;
   std::map<std::string, link::Handler> services_;
   std::unique_ptr<NetworkLease> lease_;
   std::vector<AddedShare> shares_;

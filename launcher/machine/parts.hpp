@@ -42,6 +42,14 @@ class NetworkLease {
   virtual void give_back() noexcept = 0;
 };
 
+/// What a guest prints while it boots.
+class Console {
+ public:
+  virtual ~Console() = default;
+  /// The next bytes, at least one; waits for ever where nothing can be read. One read at a time; cancellable.
+  virtual boost::asio::awaitable<std::string> read() = 0;
+};
+
 /// Makes the parts of one VM. Outlives its Machine.
 class Parts {
  public:
@@ -54,6 +62,8 @@ class Parts {
   virtual std::unique_ptr<LinkTransport> make_transport() = 0;
   virtual std::unique_ptr<hypervisor::Hypervisor> make_vmm(const std::vector<std::string>& share_sockets,
                                                            const NetworkLease* lease) = 0;
+  /// From its beginning. After the VMM has booted.
+  virtual std::unique_ptr<Console> open_console() = 0;
   /// A process now belongs to the VM: it is to die with it, whoever is killed. Never throws.
   virtual void watch(const std::string& role, pid_t pid) noexcept = 0;
 };

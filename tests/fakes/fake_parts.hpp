@@ -30,6 +30,7 @@ struct FakeHost {
   std::optional<Error> plug_failure;  ///< of add_share()
   std::optional<hypervisor::End> end;
   std::vector<std::string> calls;  ///< "boot", "pause", "add_share docs", ...
+  std::string console;             ///< what the guest has printed and nobody has read
   // Shares and network.
   std::optional<Error> share_failure;
   std::optional<Error> lost_share;
@@ -47,6 +48,10 @@ struct FakeHost {
     if (end) return;
     end = how;
     guest.leave();
+    changed.notify();
+  }
+  void print_console(const std::string& text) {
+    console += text;
     changed.notify();
   }
   void lose_share(const std::string& sentence) {
@@ -156,6 +161,19 @@ class FakeLease final : public machine::NetworkLease {
   bool held_ = true;
 };
 
+class FakeConsole final : public machine::Console {
+ public:
+  explicit FakeConsole(FakeHost& host) : host_(host) {}
+
+  boost::asio::awaitable<std::string> read() override {
+    while (host_.console.empty()) co_await host_.changed.wait();
+    co_return std::exchange(host_.console, {});
+  }
+
+ private:
+  FakeHost& host_;
+};
+
 class FakeParts final : public machine::Parts {
  public:
   explicit FakeParts(FakeHost& host) : host_(host) {}
@@ -176,6 +194,7 @@ class FakeParts final : public machine::Parts {
                                                    const machine::NetworkLease*) override {
     return std::make_unique<FakeVm>(host_);
   }
+  std::unique_ptr<machine::Console> open_console() override { return std::make_unique<FakeConsole>(host_); }
   void watch(const std::string& role, pid_t pid) noexcept override { host_.watched.emplace(role, pid); }
 
  private:

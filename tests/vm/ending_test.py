@@ -10,6 +10,7 @@ from harness import VmTestCase, small
 # Far beyond every queue between the guest and the reader; AGENTVM_TEST_LARGE=1 makes it 50,000, 100 MB and 100,000.
 LARGE = bool(os.environ.get("AGENTVM_TEST_LARGE"))
 FILES, OUTPUT, CALLS = (50_000, 100_000_000, 100_000) if LARGE else (3_000, 5_000_000, 5_000)
+MOST_LISTED = 10_000
 
 WRITES = f"import sys\nfor i in range({FILES}): open(f'a-file-with-a-long-name-{{i}}', 'w').write('x\\n')\nsys.exit(7)\n"
 
@@ -46,10 +47,11 @@ class Ending(VmTestCase):
         run = self.sandbox.run(*small("--report", self.sandbox.path("report.json")), self.sandbox.workspace, "--command", "--",
                                "python3", "-c", WRITES, limit=900)
         self.assert_code(run, 7)
-        self.assertIn(f"files changed: {FILES}", run.stderr, run)
+        listed = min(FILES, MOST_LISTED)
+        self.assertIn(f"files changed: {listed}" + (" and more" if FILES > listed else ""), run.stderr, run)
         with open(self.sandbox.path("report.json"), encoding="utf-8") as file:
             report = json.load(file)
-        self.assertEqual((report["exit_code"], len(report["files"])), (7, FILES))
+        self.assertEqual((report["exit_code"], len(report["files"])), (7, listed))
         self.sandbox.assert_nothing_left()
 
     def unread(self, *words):

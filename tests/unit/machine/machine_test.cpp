@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <functional>
@@ -147,8 +148,27 @@ TEST_SUITE("machine/machine") {
       const auto booted = world.begin(world.machine->boot());
       world.host.end_vm(hypervisor::End::crashed);
       world.turn();
-      CHECK(*booted == "the guest crashed during the run");
+      CHECK(*booted == "the guest crashed while it booted");
       CHECK(world.machine->ending()->cause == Ending::Cause::crashed);
+    }
+    SUBCASE("the guest gives up in its first stage and waits for somebody at its console") {
+      world.host.guest_comes = false;
+      world.host.waits_for_guest = true;
+      const auto booted = world.begin(world.machine->boot());
+      world.host.print_console("[FAILED] Failed to mount sysroot.mount - /sysroot.\r\n");
+      world.host.print_console("You are in emergency mode. After logging in, type \"journalctl -xb\" to view\r\n");
+      world.turn();
+      CHECK(*booted == "the guest's boot failed: Failed to mount sysroot.mount - /sysroot.");
+    }
+    SUBCASE("the guest crashes of what failed in its boot") {
+      world.host.guest_comes = false;
+      world.host.waits_for_guest = true;
+      const auto booted = world.begin(world.machine->boot());
+      world.host.print_console("[FAILED] Failed to mount sysroot.mount - /sysroot.\r\n");
+      world.turn();
+      world.host.end_vm(hypervisor::End::crashed);
+      world.turn();
+      CHECK(*booted == "the guest crashed while it booted: Failed to mount sysroot.mount - /sysroot.");
     }
     SUBCASE("a guest that does not answer its setup") {
       world.host.guest.answers_setup = false;
@@ -247,6 +267,37 @@ TEST_SUITE("machine/machine") {
     CHECK(world.host.calls.back() == "add_share docs /fake/fs2.sock");
     REQUIRE(world.host.guest.setups.size() == 2);
     CHECK(world.host.guest.setups[1].at("mounts").back().at("path") == "/docs");
+  }
+
+  TEST_CASE("a boot is waited for while it gets on and its steps are told") {
+    World world;
+    world.host.guest_comes = false;
+    world.host.waits_for_guest = true;
+    const auto booted = world.begin(world.machine->boot());
+    const auto print = [&](const std::string& line) {
+      world.host.print_console(line + "\r\n");
+      world.turn();
+    };
+    world.advance(50s);
+    print("Welcome to NixOS 26.05 (Yarara) (Initrd)!");
+    world.advance(50s);
+    print("[*     ] Job a.service/start running (9s / no limit)");
+    world.advance(50s);
+    CHECK(*booted == "running");
+    SUBCASE("the same again is no progress") {
+      print("[ *    ] Job a.service/start running (59s / no limit)");
+      world.advance(10s);
+      CHECK(*booted == "waited 60 s for the guest's boot to go on after waiting for a.service (first stage)");
+    }
+    SUBCASE("whatever it says its time has an end") {
+      for (int line = 0; line < 4; ++line) {
+        print("Starting " + std::string(1, static_cast<char>('a' + line)) + ".service...");
+        CHECK(*booted == "running");
+        world.advance(50s);
+      }
+      CHECK(*booted == "waited 240 s for the guest to boot");
+    }
+    CHECK(std::count(world.steps.begin(), world.steps.end(), "boot") == 2);
   }
 
   TEST_CASE("of a share that cannot be added nothing is left and the VM lives on") {
