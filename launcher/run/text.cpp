@@ -67,7 +67,15 @@ std::string network_words(const vmspec::VmSpec& spec) {
 
 std::string agent_words(const vmspec::VmSpec& spec) {
   std::string line;
-  for (const std::string& word : spec.agent.argv) line += (line.empty() ? "" : " ") + word;
+  const std::vector<std::string>& argv = spec.agent.argv;
+  for (std::size_t i = 0; i < argv.size(); ++i) {
+    // Codex's settings are many and long, and would hide the rest: they are all in --json.
+    if (spec.agent.kind == "codex" && argv[i] == "-c") {
+      ++i;
+    } else {
+      line += (line.empty() ? "" : " ") + argv[i];
+    }
+  }
   return printable(line, longest_text);
 }
 

@@ -23,10 +23,12 @@
 #include "launcher/host/kvm.hpp"
 #include "launcher/host/network.hpp"
 #include "launcher/host/own_program.hpp"
+#include "launcher/host/path_facts.hpp"
 #include "launcher/host/programs.hpp"
 #include "launcher/host/version_cache.hpp"
 #include "launcher/machine/share_server.hpp"
 #include "launcher/terminal/output.hpp"
+#include "vmspec/plan/paths.hpp"
 
 namespace agentvm::commands {
 
@@ -194,10 +196,20 @@ class Doctor {
 
   void codex() {
     const vmspec::AgentProgram codex = host::find_codex("auto", roots_.cache);
-    const bool good = !codex.path.empty();
-    add({"codex", good, true,
-         good ? codex.path + (codex.version.empty() ? "" : ", version " + codex.version) : "not found",
-         "the agent of the default profile", "./dev setup installs it, or: npm install -g @openai/codex"});
+    std::string found = codex.path;
+    std::string get = "./dev setup installs it, or: npm install -g @openai/codex";
+    if (!codex.version.empty()) found += ", version " + codex.version;
+    if (!codex.obstacle.empty()) found += (found.empty() ? "" : "; ") + codex.obstacle;
+    if (!codex.hint.empty()) get += "; or " + codex.hint;
+    // What a run would say of it.
+    const auto refusal =
+        codex.path.empty() ? std::nullopt : vmspec::agent_program_refusal(codex.path, host::home_directory());
+    if (refusal) {
+      found += "; its directory must not be shown to a guest: " + *refusal;
+      get = "put it into a directory of its own, or under /usr";
+    }
+    if (found.empty()) found = not_found("codex");
+    add({"codex", !codex.path.empty() && !refusal, true, found, "the agent of the default profile", get});
   }
 
   void bubblewrap() {

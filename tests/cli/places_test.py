@@ -33,14 +33,14 @@ class GuestsPrograms(unittest.TestCase):
         for options in ((), ("--guest", "nix"), ("--set", "guest.devshell=true")):
             with self.subTest(options=options):
                 self.sandbox.write("ws/flake.nix", "{ }\n")
-                self.assert_none_started(self.sandbox.run("run", "--dry-run", *options, "ws", "do it", env=self.path))
+                self.assert_none_started(self.sandbox.run("run", "--dry-run", *options, "ws", "--", "do it", env=self.path))
 
     def test_a_link_elsewhere_leads_there(self):
         bin = self.sandbox.path("bin")
         os.mkdir(bin)
         for name in PROGRAMS:
             os.symlink(f"{self.venv}/{name}", f"{bin}/{name}")
-        result = self.sandbox.run("run", "--dry-run", "ws", "do it", env={"PATH": f"{bin}:{self.sandbox.env['PATH']}"})
+        result = self.sandbox.run("run", "--dry-run", "ws", "--", "do it", env={"PATH": f"{bin}:{self.sandbox.env['PATH']}"})
         self.assert_none_started(result)
         self.assertNotIn(bin, result.stdout)
 
@@ -54,7 +54,7 @@ class GuestsPrograms(unittest.TestCase):
         os.mkdir(other)
         os.makedirs(self.sandbox.path("state/agentvm/guest-places"))
         os.symlink(self.sandbox.workspace, self.sandbox.path("state/agentvm/guest-places/0"))
-        for words in (("run", "--dry-run", other, "do it"), ("doctor",)):
+        for words in (("run", "--dry-run", other, "--", "do it"), ("doctor",)):
             with self.subTest(words=words):
                 self.assert_none_started(self.sandbox.run(*words, env=self.path, cwd=other))
 

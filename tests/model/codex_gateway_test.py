@@ -17,6 +17,27 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
 SKIPPED = 77
 KEY = "sk-" + secrets.token_hex(20)
+OWN_CONFIG = """\
+model = "the-workspaces"
+model_provider = "theirs"
+model_reasoning_effort = "low"
+sandbox_mode = "read-only"
+web_search = "live"
+[model_providers.theirs]
+name = "theirs"
+base_url = "http://127.0.0.1:9/v1"
+wire_api = "responses"
+[model_providers.agentvm]
+base_url = "http://127.0.0.1:9/v1"
+[mcp_servers.nixos]
+command = "/bin/sh"
+args = ["-c", "echo nixos >> MARK"]
+enabled = false
+disabled_tools = ["nix"]
+[mcp_servers.more]
+command = "/bin/sh"
+args = ["-c", "echo more >> MARK"]
+"""
 
 
 def skip(reason):
@@ -45,20 +66,37 @@ def check(condition, what, evidence):
         sys.exit(f"FAILED: {what}\n{evidence}")
 
 
-def run_codex(codex, folder, workspace, world, socket_path):
-    """Codex's completed run, with a configuration as in a guest."""
+def write_own_config(folder, workspace):
+    """The workspace's own settings: against everything that is decided for it, and one that is its own to say."""
+    mark = os.path.join(folder, "started-by-the-workspace")
+    os.makedirs(os.path.join(workspace, ".codex"))
+    with open(os.path.join(workspace, ".codex", "config.toml"), "w", encoding="utf-8") as file:
+        file.write(OWN_CONFIG.replace("MARK", mark))
+    return mark
+
+
+def run_codex(folder, workspace, world, socket_path):
+    """Codex's completed run, with the configuration and the command line of a guest."""
     home = os.path.join(folder, "home")
+
+    def at_home(text, between):
+        """The guest's bridge is here this program."""
+        bridge = f'command = "{world}"{between}args = ["bridge", "mcp/nixos", "{socket_path}"]'
+        replaced = text.replace(f'command = "/run/agentvm/agentvm-guest"{between}args = ["bridge", "mcp/nixos"]', bridge)
+        check(replaced != text, "the guest's bridge is named", text)
+        return replaced
+
     config = os.path.join(home, ".codex", "config.toml")
     with open(config, encoding="utf-8") as file:
         text = file.read()
-    bridge = f'command = "{world}"\nargs = ["bridge", "mcp/nixos", "{socket_path}"]'
-    replaced = text.replace('command = "/run/agentvm/agentvm-guest"\nargs = ["bridge", "mcp/nixos"]', bridge)
-    check(replaced != text, "the configuration names the guest's bridge", text)
     with open(config, "w", encoding="utf-8") as file:
-        file.write(replaced)
+        file.write(at_home(text, "\n"))
+    with open(os.path.join(folder, "command.json"), encoding="utf-8") as file:
+        argv = [at_home(word, ", ") if word.startswith("mcp_servers=") else word for word in json.load(file)]
+    argv[2:2] = ["--json"]
     environment = {"HOME": home, "PATH": "/usr/local/bin:/usr/bin:/bin", "TMPDIR": os.path.join(folder, "scratch")}
     return subprocess.run(
-        [codex, "exec", "--json", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", "make it pass"],
+        argv,
         cwd=workspace,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -79,6 +117,7 @@ def main():
             os.makedirs(os.path.join(folder, name))
         workspace = os.path.join(folder, "workspace")
         shutil.copytree(os.path.join(SOURCE, "templates", "demo"), workspace)
+        mark = write_own_config(folder, workspace)
         record, events, log = (os.path.join(folder, name) for name in ("requests.jsonl", "events.jsonl", "mcp.log"))
         model = subprocess.Popen(
             [sys.executable, os.path.join(HERE, "scripted_model.py"), os.path.join(HERE, "scripts", "demo.json"),
@@ -97,6 +136,9 @@ def main():
             "upstream": upstream,
             "key_variable": "AGENTVM_TEST_KEY",
             "server": [server],
+            "codex": codex,
+            "prompt": "make it pass",
+            "codex_command": os.path.join(folder, "command.json"),
             "codex_config": os.path.join(folder, "home", ".codex", "config.toml"),
         }
         with open(os.path.join(folder, "world.json"), "w", encoding="utf-8") as file:
@@ -107,7 +149,7 @@ def main():
         )  # fmt: skip
         try:
             check(gateways.stdout.readline() == "ready\n", "the gateways start", "")
-            result = run_codex(codex, folder, workspace, world, socket_path)
+            result = run_codex(folder, workspace, world, socket_path)
         finally:
             gateways.communicate(timeout=20)
             _, complaints = model.communicate(timeout=20)
@@ -115,6 +157,19 @@ def main():
         check(result.returncode == 0, "Codex ends well", output)
         check(model.returncode == 0, "the script was gone through", complaints + output)
         judge(folder, workspace, output, record, events, log)
+        judge_own_config(mark, record)
+
+
+def judge_own_config(mark, record):
+    """What was decided held against the workspace's own settings; the rest of them counted."""
+    with open(record, encoding="utf-8") as file:
+        bodies = [entry["body"] for entry in map(json.loads, file) if entry["method"] == "POST"]
+    check({body["model"] for body in bodies} == {"scripted"}, "the model", [body["model"] for body in bodies])
+    check({body["reasoning"]["effort"] for body in bodies} == {"low"}, "an own setting of the workspace counts", bodies[0])
+    check(not any(tool["type"].startswith("web_search") for tool in bodies[0]["tools"]), "no web search", bodies[0]["tools"])
+    with open(mark, encoding="utf-8") as file:
+        started = set(file.read().split())
+    check(started == {"more"}, "an own server is started, and none in the place of nixos", started)
 
 
 def judge(folder, workspace, output, record, events, log):

@@ -5,8 +5,9 @@
 // `gateway_world bridge NAME SOCKET` is what an agent starts as its MCP server.
 //
 // CONFIG is JSON: {"port":N, "socket":PATH, "events":FILE, "log":FILE, "workspace":DIR, "bubblewrap":PATH,
-// "upstream":URL, "key_variable":NAME, "server":[COMMAND...], "codex_config":FILE}. The agent's config.toml is written
-// to codex_config, as a guest would have it.
+// "upstream":URL, "key_variable":NAME, "server":[COMMAND...], "codex_config":FILE} and, together or not at all,
+// "codex":PROGRAM, "prompt":TEXT, "codex_command":FILE. The agent's config.toml is written to codex_config and its argv
+// to codex_command (JSON), as a guest would have them.
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
@@ -31,6 +32,7 @@
 #include "guest/services.hpp"
 #include "launcher/gateway/mcp/mcp_gateway.hpp"
 #include "launcher/gateway/model/model_gateway.hpp"
+#include "vmspec/agents/codex_command.hpp"
 #include "vmspec/agents/codex_config.hpp"
 
 namespace asio = boost::asio;
@@ -87,8 +89,14 @@ int serve(const json& config) {
   services.allow({"mcp/nixos", "model"});
   services.serve_socket(config.at("socket"));
   services.serve_model(port);
-  write_file_atomic(config.at("codex_config"),
-                    vmspec::render_codex_config({"scripted", config.at("workspace"), {"nixos"}, port, false}));
+  const std::string codex_config =
+      vmspec::render_codex_config({"scripted", config.at("workspace"), {"nixos"}, port, false});
+  write_file_atomic(config.at("codex_config"), codex_config);
+  if (config.contains("codex_command")) {
+    const vmspec::CodexCommandInput command{
+        .program = config.at("codex"), .version = "", .prompt = config.at("prompt"), .config = codex_config};
+    write_file_atomic(config.at("codex_command"), json(vmspec::codex_command(command)).dump());
+  }
 
   asio::co_spawn(io, prestart(mcp), [&](const std::exception_ptr& error) {
     if (error) std::rethrow_exception(error);

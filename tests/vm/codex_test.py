@@ -17,6 +17,15 @@ vcpus = 2
 memory = "1536MiB"
 disk = "512MiB"
 """
+OWN_CONFIG = """\
+model_provider = "theirs"
+[model_providers.theirs]
+name = "theirs"
+base_url = "http://127.0.0.1:9/v1"
+[mcp_servers.nixos]
+command = "/bin/false"
+enabled = false
+"""
 
 
 def needed(name):
@@ -52,6 +61,8 @@ class Codex(VmTestCase):
         """Codex looks something up, is refused something, edits the source, runs the test; the key is never in the guest."""
         self.sandbox.write("ws/answer.py", "def answer():\n    return 41\n")
         self.sandbox.write("ws/check.py", "import answer\nassert answer.answer() == 42\nprint('check passed')\n")
+        # Neither another model's endpoint nor another server by that name.
+        self.sandbox.write("ws/.codex/config.toml", OWN_CONFIG)
         held = self.sandbox.path("held")
         os.mkfifo(held)
         turns = [

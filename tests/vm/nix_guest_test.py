@@ -158,7 +158,8 @@ class BeforeABoot(VmTestCase):
     def test_a_warm_dry_run_executes_nothing(self):
         if reason := missing_for_strace():
             self.skipTest(reason)
-        shutil.copy(shutil.which("cat"), self.box.path("bin", "codex"))  # a native program that tells a version
+        # A native program that tells a version, and says that it is called codex.
+        shutil.copy(shutil.which("grep"), self.box.path("bin", "codex"))
         env = {**self.nix.env, "AGENTVM_CODEX": self.box.path("bin", "codex"), "OPENAI_API_KEY": "sk-none"}
         # What must start programs is seen to.
         self.assertIn("nix", self.executed("build", "--profile", "small", env=env))

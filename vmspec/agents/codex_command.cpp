@@ -4,6 +4,8 @@
 #include <charconv>
 #include <string_view>
 
+#include "vmspec/agents/codex_overrides.hpp"
+
 namespace agentvm::vmspec {
 
 namespace {
@@ -54,6 +56,7 @@ std::vector<std::string> codex_command(const CodexCommandInput& input) {
   append(input.autonomy == Autonomy::full_auto ? full_auto(version, exec) : ask(exec));
   // The TUI of 0.169 wants a background server from a complete package; the guest sees the program alone.
   if (!exec && !before(version, 169)) append({"--no-daemon"});
+  if (!input.config.empty()) append(codex_overrides(input.config, before(version, 130)));
   append(input.args);
   if (input.prompt) append({"--", *input.prompt});
   return argv;

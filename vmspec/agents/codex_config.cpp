@@ -30,17 +30,29 @@ std::string render_codex_config(const CodexConfigInput& input) {
       "[history]\n"
       "persistence = \"{}\"\n",
       input.model_port, toml_string(input.workspace_mount), input.interactive ? "save-all" : "none");
+  if (input.own_sandbox) {
+    out +=
+        "\n"
+        "[sandbox_workspace_write]\n"
+        "network_access = false\n"
+        "writable_roots = []\n";
+  }
   for (const std::string& server : input.mcp_servers) {
     // required: a server slower than a second would silently be missing from the first turn (0.147 and later).
     // startup_timeout_sec: a server that ends is known at once, so this is for a slow machine alone (30 s were too few
     // for mcp-nixos where everything is emulated).
     // approve: without it every call is refused unless Codex runs unsandboxed; the host's gateway decides what is
     // allowed.
+    // enabled, cwd, disabled_tools: what they are anyway, said because the workspace's configuration is merged into
+    // this table.
     out += fmt::format(
         "\n"
         "[mcp_servers.{}]\n"
         "command = {}\n"
         "args = {}\n"
+        "cwd = \"/\"\n"
+        "enabled = true\n"
+        "disabled_tools = []\n"
         "required = true\n"
         "startup_timeout_sec = 120\n"
         "tool_timeout_sec = 60\n"

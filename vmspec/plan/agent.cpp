@@ -82,12 +82,21 @@ void Planner::codex() {
         "agent.autonomy is \"ask\", but a run with a prompt has nobody to ask: Codex stays in its own sandbox and is "
         "refused what that does not allow.");
   }
+  CodexConfigInput config{.model = profile_.model.name,
+                          .workspace_mount = mount(),
+                          .mcp_servers = {},
+                          .model_port = guest::model_tcp_port,
+                          .interactive = !exec,
+                          .own_sandbox = profile_.agent.autonomy == Autonomy::ask};
+  for (const McpSpec& server : spec_.mcp) config.mcp_servers.push_back(server.name);
+  const std::string config_text = render_codex_config(config);
   CodexCommandInput input{.program = agent_program_,
                           // A nix guest's own is not asked: it is as new as its flake.
                           .version = nix() != nullptr && nix()->agent ? "" : facts_.codex.version,
                           .autonomy = profile_.agent.autonomy,
                           .prompt = request_.prompt,
                           .interactive = !exec,
+                          .config = config_text,
                           .args = profile_.agent.args};
   input.args.insert(input.args.end(), request_.agent_args.begin(), request_.agent_args.end());
   agent.argv = codex_command(input);
@@ -97,19 +106,13 @@ void Planner::codex() {
   agent.env = environment(agent.pty);
   agent.env["CODEX_HOME"] = home() + "/.codex";
 
-  CodexConfigInput config{.model = profile_.model.name,
-                          .workspace_mount = mount(),
-                          .mcp_servers = {},
-                          .model_port = guest::model_tcp_port,
-                          .interactive = !exec};
-  for (const McpSpec& server : spec_.mcp) config.mcp_servers.push_back(server.name);
   const auto add = [this](GuestFile file) {
     file.uid = spec_.agent.uid;
     file.gid = spec_.agent.gid;
     spec_.files.push_back(std::move(file));
   };
   add({.path = home() + "/.codex", .mode = 0700, .directory = true});
-  add({.path = home() + "/.codex/config.toml", .content = render_codex_config(config), .mode = 0600});
+  add({.path = home() + "/.codex/config.toml", .content = config_text, .mode = 0600});
   if (profile_.agents_md.write) {
     add({.path = home() + "/.codex/AGENTS.md",
          .content = render_agents_md(

@@ -21,8 +21,10 @@ struct KernelFacts {
 
 /// A program that may run inside the guest: where it is and what it says it is.
 struct AgentProgram {
-  std::string path;     ///< absolute, links resolved; "" when there is none
-  std::string version;  ///< "0.169.0"; "" when it would not say
+  std::string path = {};      ///< absolute, links resolved; "" when there is none
+  std::string version = {};   ///< "0.169.0"; "" when it would not say
+  std::string obstacle = {};  ///< what was found first and is not used, a clause that begins with its path; may be ""
+  std::string hint = {};      ///< what to do about that, a clause; "": nothing of its own
 };
 
 /// Facts, no wishes: nothing here comes from the profile.

@@ -75,6 +75,10 @@ constexpr std::array<std::string_view, 14> system_secrets = {"/etc/shadow",
                                                              "/var/lib/libvirt",
                                                              "/var/lib/docker"};
 
+/// Below ~/.codex, where auth.json and sessions are: releases/VERSION/bin/codex and what belongs to it (its installer,
+/// 2026).
+constexpr std::string_view codex_packages = ".codex/packages/standalone";
+
 /// The kernel's and the services' own trees: sockets and devices, never data for a guest.
 constexpr std::array<std::string_view, 5> live_trees = {"/proc", "/sys", "/dev", "/run", "/var/run"};
 
@@ -89,8 +93,9 @@ bool is_parent(std::string_view directory, std::string_view path) {
   return is_within(path, directory) && path != directory;
 }
 
-/// `relative` is "" for the home itself.
-std::optional<std::string> home_refusal(std::string_view relative) {
+/// `relative` is "" for the home itself. What is below `allowed` ("": nothing) is refused for no other reason.
+std::optional<std::string> home_refusal(std::string_view relative, std::string_view allowed) {
+  if (!allowed.empty() && is_parent(allowed, relative)) return std::nullopt;
   if (relative.empty()) return "it is a whole home directory";
   for (const std::string_view secret : home_secrets) {
     if (is_within(relative, secret)) return fmt::format("~/{} is where secrets are kept", secret);
@@ -138,16 +143,19 @@ std::string expand_home(std::string_view path, std::string_view home) {
   return (home == "/" ? std::string() : std::string(home)).append(path.substr(1));
 }
 
-std::optional<std::string> exposure_refusal(std::string_view path, std::string_view home) {
+namespace {
+
+std::optional<std::string> refusal_of(std::string_view path, std::string_view home, std::string_view allowed) {
   if (path == "~" || path.starts_with("~/")) {
-    if (const auto refusal = home_refusal(path.size() > 2 ? path.substr(2) : "")) return refusal;
+    if (const auto refusal = home_refusal(path.size() > 2 ? path.substr(2) : "", allowed)) return refusal;
     if (home.empty()) return std::nullopt;
   }
   const std::string absolute = expand_home(path, home);
   if (absolute == "/" || absolute == "/home") return "it holds home directories";
   const auto below = [&](std::string_view root) -> std::optional<std::string> {
     if (!is_within(absolute, root)) return std::nullopt;
-    return home_refusal(absolute.size() > root.size() ? std::string_view(absolute).substr(root.size() + 1) : "");
+    return home_refusal(absolute.size() > root.size() ? std::string_view(absolute).substr(root.size() + 1) : "",
+                        allowed);
   };
   if (home.size() > 1) {
     if (is_parent(absolute, home)) return "it holds your home directory";
@@ -166,6 +174,17 @@ std::optional<std::string> exposure_refusal(std::string_view path, std::string_v
     if (is_parent(absolute, secret)) return fmt::format("it holds {}, where secrets are kept", secret);
   }
   return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::string> exposure_refusal(std::string_view path, std::string_view home) {
+  return refusal_of(path, home, {});
+}
+
+std::optional<std::string> agent_program_refusal(std::string_view program, std::string_view home) {
+  const std::size_t slash = program.rfind('/');
+  return refusal_of(program.substr(0, std::max<std::size_t>(1, slash)), home, codex_packages);
 }
 
 std::optional<std::string> mount_refusal(std::string_view path) {

@@ -24,6 +24,10 @@ std::string expand_home(std::string_view path, std::string_view home);
 /// kept. nullopt: nothing is known against it. `home` may be empty; /root and /home/NAME always count as homes.
 std::optional<std::string> exposure_refusal(std::string_view path, std::string_view home);
 
+/// Why the directory of the agent's program (an absolute path, links resolved) may not be shown to a guest: as above,
+/// but ~/.codex/packages/standalone, in which OpenAI's installer keeps programs and nothing else, hides no secret.
+std::optional<std::string> agent_program_refusal(std::string_view program, std::string_view home);
+
 /// Why a guest path cannot be a mount point of the workspace; nullopt when it can. `path` is normal and absolute.
 std::optional<std::string> mount_refusal(std::string_view path);
 

@@ -109,8 +109,15 @@ void Planner::programs() {
     if (profile_.agent.package != "auto" && profile_.agent.package != "host") {
       problem.message += fmt::format(" (agent.package is {})", quote_value(profile_.agent.package));
     }
-    add_reason(problem, "codex");
+    if (!facts_.codex.obstacle.empty()) {
+      problem.message += fmt::format(" ({})", facts_.codex.obstacle);
+      if (!facts_.codex.hint.empty()) problem.hint = facts_.codex.hint;
+    } else {
+      add_reason(problem, "codex");
+    }
     problems_.push_back(std::move(problem));
+  } else if (kind_of(profile_, request_) == AgentKind::codex && !brings_agent && !facts_.codex.obstacle.empty()) {
+    note(fmt::format("Codex is {}: {}.", facts_.codex.path, facts_.codex.obstacle));
   }
   if (nix() == nullptr && find("sudo").empty())
     advise("sudo is not installed on the host, so the agent cannot become root in the guest.");

@@ -125,7 +125,7 @@ void Planner::agent_share() {
     const std::string directory = program.substr(0, std::max<std::size_t>(1, slash));
     if (nix() == nullptr && is_system(program)) {
       agent_program_ = program;
-    } else if (const auto refusal = exposure_refusal(directory, facts_.home)) {
+    } else if (const auto refusal = agent_program_refusal(program, facts_.home)) {
       refuse("agent.package",
              fmt::format("Codex is {}, and its directory must not be shown to a guest: {}", program, *refusal),
              "put it into a directory of its own, or under /usr", ExitCode::cannot_start);

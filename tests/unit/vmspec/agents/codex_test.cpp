@@ -1,9 +1,13 @@
 // codex_test.cpp - Codex's command line by version, and its configuration.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
+#include "base/error.hpp"
 #include "tests/unit/vmspec/support.hpp"
 #include "vmspec/agents/codex_command.hpp"
 #include "vmspec/agents/codex_config.hpp"
+#include "vmspec/agents/codex_overrides.hpp"
 #include "vmspec/profile/setting.hpp"
 
 namespace agentvm::vmspec {
@@ -44,6 +48,59 @@ TEST_CASE("ask keeps Codex's own sandbox") {
 TEST_CASE("the TUI begins with the prompt when it has one") {
   CHECK(codex_command({.program = "/c", .version = "0.169.0", .prompt = "do it", .interactive = true}) ==
         Words{"/c", "--dangerously-bypass-approvals-and-sandbox", "--no-daemon", "--", "do it"});
+}
+
+TEST_CASE("every key of the configuration is on the command line before the caller's arguments") {
+  const std::string config =
+      "model = \"a\\\"b=c\"\nmodel_provider = \"agentvm\"\nn = 3\n[features]\nx = false\n[projects.\"/w s.d\"]\n"
+      "trust_level = \"trusted\"\n[mcp_servers.two]\nargs = [\"a, b\", \"\"]\nnone = []\n";
+  const Words settings = {"-c", R"(model="a\"b=c")",
+                          "-c", R"(model_provider="agentvm")",
+                          "-c", "n=3",
+                          "-c", "features={x = false}",
+                          "-c", R"(projects={"/w s.d" = {trust_level = "trusted"}})",
+                          "-c", R"(mcp_servers={two = {args = ["a, b", ""], none = []}})"};
+  CHECK(codex_overrides(config, false) == settings);
+  Words expected = {"/c", "exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"};
+  expected.insert(expected.end(), settings.begin(), settings.end());
+  for (const char* word : {"-m", "mine", "--", "do it"}) expected.emplace_back(word);
+  CHECK(codex_command(
+            {.program = "/c", .version = "0.169.0", .prompt = "do it", .config = config, .args = {"-m", "mine"}}) ==
+        expected);
+}
+
+TEST_CASE("a Codex whose projects choose profiles is given one that says the same") {
+  const std::string config =
+      "model = \"m\"\nmodel_provider = \"agentvm\"\n[features]\nx = false\n[otel]\nexporter = \"none\"\n";
+  const Words words = codex_overrides(config, true);
+  REQUIRE(words.size() == 12);
+  CHECK(words[9] == R"(profile="agentvm")");
+  CHECK(words[11] == R"(profiles={agentvm = {model="m", model_provider="agentvm", features={x = false}}})");
+  const auto chooses = [&](const char* version) {
+    const Words argv = codex_command({.program = "/c", .version = version, .prompt = "x", .config = config});
+    return std::find(argv.begin(), argv.end(), words[9]) != argv.end();
+  };
+  CHECK(chooses("0.120.0"));
+  for (const char* version : {"0.130.0", "0.169.0", ""}) CHECK_FALSE(chooses(version));
+}
+
+TEST_CASE("what has no form on a command line is refused") {
+  CHECK_THROWS_AS(codex_overrides("x = 1.5\n", false), Error);
+  CHECK_THROWS_AS(codex_overrides("x = ", false), Error);
+}
+
+TEST_CASE("all that is ever written into the configuration can be on the command line") {
+  const std::string text =
+      render_codex_config({.model = "m", .workspace_mount = "/w", .mcp_servers = {"nixos"}, .own_sandbox = true});
+  std::string joined;
+  for (const std::string& word : codex_overrides(text, false)) joined += word + "\n";
+  for (const char* part :
+       {"model_provider=\"agentvm\"", "base_url = \"http://127.0.0.1:", "web_search=\"disabled\"", "plugins = false",
+        "mcp_servers={nixos = {command = \"/run/agentvm/agentvm-guest\"", "enabled = true, disabled_tools = []",
+        "sandbox_workspace_write={network_access = false, writable_roots = []}"}) {
+    CAPTURE(part);
+    CHECK(joined.find(part) != std::string::npos);
+  }
 }
 
 TEST_CASE("no prompt is taken for a flag") {

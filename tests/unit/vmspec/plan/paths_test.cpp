@@ -27,6 +27,25 @@ TEST_CASE("being within goes by whole parts") {
   CHECK_FALSE(is_within("/a", "/a/b"));
 }
 
+TEST_CASE("of ~/.codex the agent's own program alone may be shown") {
+  const std::string packages = "/.codex/packages/standalone";
+  for (const std::string home : {"/home/me", "/home/other", "/root"}) {
+    CAPTURE(home);
+    for (const char* program : {"/releases/1-x86_64/bin/codex", "/releases/1-x86_64/codex"}) {
+      CHECK_FALSE(agent_program_refusal(home + packages + program, "/home/me"));
+      CHECK(exposure_refusal(home + packages + program, "/home/me"));
+    }
+    for (const char* program :
+         {"/.codex/codex", "/.codex/bin/codex", "/.codex/packages/codex", "/.codex/packages/standalone/codex",
+          "/.codex/packages/standalone2/bin/codex", "/.ssh/codex", "/codex"}) {
+      CAPTURE(program);
+      CHECK(agent_program_refusal(home + program, "/home/me"));
+    }
+  }
+  CHECK_FALSE(agent_program_refusal("/usr/bin/codex", "/home/me"));
+  CHECK(agent_program_refusal("/codex", "/home/me"));
+}
+
 TEST_CASE("secret places are refused: themselves and what is in them and what holds them") {
   for (const char* path : {"~/.ssh",
                            "~/.ssh/keys",

@@ -127,19 +127,6 @@ TEST_CASE("shares: /usr and the workspace and the agent and what is exposed") {
   CHECK(p.spec.agent.env.at("PATH") == p.spec.image.path);
 }
 
-TEST_CASE("a Codex under /usr needs no share but one in a home directory's top is refused") {
-  auto facts = debian_host();
-  facts.codex.path = "/usr/bin/codex";
-  const auto p = plan(builtin("default"), facts);
-  CHECK(share(p.spec, "agent") == nullptr);
-  CHECK(p.spec.agent.argv[0] == "/usr/bin/codex");
-  facts.codex.path = "/home/me/codex";
-  const auto refused = plan(builtin("default"), facts);
-  REQUIRE(refused.problems.size() == 1);
-  CHECK(refused.problems[0].code == ExitCode::cannot_start);
-  CHECK(has_line(refused.lines, "its directory must not be shown"));
-}
-
 TEST_CASE("exposed paths: missing ones are skipped and said while files and links to secrets are refused") {
   auto facts = debian_host();
   facts.paths.clear();
