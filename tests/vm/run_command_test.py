@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import stat
+import subprocess
 import unittest
 
 import harness
@@ -146,6 +147,46 @@ env = {{ TOKEN = "of the profile" }}
         self.assert_code(run, 0)
         self.assertIn(self.sandbox.workspace, run.stdout)
         self.assertEqual(self.sandbox.left(), [])
+
+
+class LikeTheHost(VmTestCase):
+    """What people do every day and expect to be as it is outside, or to be told that it is not."""
+
+    GIT = r"""
+set -eu
+sudo -n true
+git init -q .
+git commit -q --allow-empty -m default
+GIT_AUTHOR_NAME=Variable git commit -q --allow-empty -m variable
+git config --global user.name Home
+git commit -q --allow-empty -m home
+git config user.name Repository
+git commit -q --allow-empty -m repository
+git log --reverse --format='%an <%ae> %cn'
+git config --list --show-origin | grep -c -e credential -e alias -e SECRET || true
+"""
+
+    @unittest.skipUnless(shutil.which("git"), "git is not installed")
+    def test_git_commits_as_the_caller(self):
+        self.sandbox.write("home/.gitconfig", """\
+[user]
+	name = "Jürgen \\"JJ\\" \\\\ #1; O'Neill"
+	email = jj@example.org
+	signingKey = SECRET
+[credential]
+	helper = store
+[alias]
+	x = !true
+""")
+        workspace = self.sandbox.path("repository")
+        os.makedirs(workspace)
+        run = self.sandbox.run(*small(), workspace, "--command", "--", "sh", "-c", self.GIT)
+        self.assert_code(run, 0)
+        caller = "Jürgen \"JJ\" \\ #1; O'Neill"
+        self.assertEqual(run.stdout.splitlines(), [
+            f"{caller} <jj@example.org> {caller}", f"Variable <jj@example.org> {caller}", "Home <jj@example.org> Home",
+            "Repository <jj@example.org> Repository", "0"], run)
+        self.sandbox.assert_nothing_left()
 
 
 class WhatTheGuestMayDo(VmTestCase):

@@ -28,6 +28,7 @@ class Planner {
   void ownership();
   void network();
   void model();
+  void git_identity();
   void files();
 
   // plan_engines.cpp: who runs the machine; what the profile may say and this version cannot do
