@@ -188,6 +188,34 @@ git config --list --show-origin | grep -c -e credential -e alias -e SECRET || tr
             "Repository <jj@example.org> Repository", "0"], run)
         self.sandbox.assert_nothing_left()
 
+    # A file system of the agent's own: the kernel's first request is answered, so the mount lives.
+    FUSE = r"""
+import ctypes, os, struct, subprocess, sys, tempfile
+libc = ctypes.CDLL(None, use_errno=True)
+device = os.open("/dev/fuse", os.O_RDWR)
+place = tempfile.mkdtemp()
+options = f"fd={device},rootmode=40000,user_id={os.getuid()},group_id={os.getgid()}".encode()
+if libc.mount(b"mine", place.encode(), b"fuse", 6, options) != 0:
+    sys.exit("mount: " + os.strerror(ctypes.get_errno()))
+request = os.read(device, 65536)
+opcode, unique = struct.unpack_from("<xxxxIQ", request)
+answer = struct.pack("<IIIIHHIIHHI28x", 7, 31, 0, 0, 0, 0, 4096, 1, 1, 0, 0)
+os.write(device, struct.pack("<IiQ", 16 + len(answer), 0, unique) + answer)
+print("fuse", opcode, f" {place} " in open("/proc/self/mounts").read())
+"""
+
+    def test_fuse_and_modules(self):
+        self.sandbox.write("fuse/mount.py", self.FUSE)
+        plan = self.sandbox.run(*small("--dry-run", "--json"), self.sandbox.path("fuse"), "--command", "--", "true").json()
+        said = any("modprobe finds no modules" in note for note in plan["notes"])
+        run = self.sandbox.run(*small(), self.sandbox.path("fuse"), "--command", "--", "sh", "-c",
+                               "unshare -rm python3 mount.py; sudo -n modprobe -n -q loop && echo modules; true")
+        self.assert_code(run, 0)
+        self.assertIn("fuse 26 True", run.stdout, run)
+        if shutil.which("modprobe"):
+            self.assertEqual("modules" not in run.stdout.splitlines(), said, plan["notes"])
+        self.sandbox.assert_nothing_left()
+
 
 class WhatTheGuestMayDo(VmTestCase):
     """One VM, whose agent tries what it should not be able to do; the host is looked at afterwards."""

@@ -39,6 +39,8 @@ class Planner {
   // plan_programs.cpp: what must be there
   void programs();
   void kernel();
+  /// Whether modprobe in a host guest finds what belongs to its kernel: the guest sees the host's /usr alone.
+  bool has_modules() const;
   void tools();
   void mcp_servers();
 

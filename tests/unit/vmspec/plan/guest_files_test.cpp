@@ -134,4 +134,13 @@ TEST_CASE("the guest's Git knows its caller by name unless that is no text") {
   CHECK(has_line(spec.notes, "user.email of your Git configuration is left out: it is longer than 256 bytes."));
 }
 
+TEST_CASE("a kernel whose modules the guest does not see is said") {
+  auto facts = debian_host();
+  CHECK_FALSE(has_line(planned(facts).notes, "modprobe"));
+  facts.kernels.front().modules = "/var/cache/agentvm/kernel/6.1/lib/modules/6.1";
+  const auto spec = planned(facts);
+  CHECK(has_line(spec.notes, "modprobe finds no modules in the guest"));
+  CHECK_FALSE(has_line(spec.advice, "modprobe"));
+}
+
 }  // namespace agentvm::vmspec
