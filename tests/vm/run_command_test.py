@@ -1,4 +1,5 @@
 # run_command_test.py - `agentvm run --command`: streams, exit codes, the guest's limits, what is left on the host.
+import fcntl
 import json
 import os
 import shutil
@@ -214,6 +215,45 @@ print("fuse", opcode, f" {place} " in open("/proc/self/mounts").read())
         self.assertIn("fuse 26 True", run.stdout, run)
         if shutil.which("modprobe"):
             self.assertEqual("modules" not in run.stdout.splitlines(), said, plan["notes"])
+        self.sandbox.assert_nothing_left()
+
+    HOLD = """
+import ctypes, fcntl, os, select, sys
+lock = open("shared/lock", "w")
+fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+libc = ctypes.CDLL(None)
+watch = libc.inotify_init1(0)
+libc.inotify_add_watch(watch, b"shared", 0x100)  # IN_CREATE
+print("held", flush=True)
+sys.stdin.read()
+print("there" if os.path.exists("shared/by-second") else "missing", "told" if select.select([watch], [], [], 0)[0] else "not told")
+"""
+
+    def test_two_vms_on_the_same_files(self):
+        """The note is said, and it is true: three hold the one lock, and no watcher hears of another VM."""
+        around, shared = self.sandbox.path("around"), self.sandbox.path("around/shared")
+        self.sandbox.write("around/shared/lock")
+        self.sandbox.write("around/hold.py", self.HOLD)
+        first = self.sandbox.start(*small("--name", "first"), around, "--command", "--", "python3", "hold.py", stdin=subprocess.PIPE)
+        first.wait_text("held\n", limit=120)
+        self.assertNotIn("inotify", first.text("stderr"))
+        with open(f"{shared}/lock", "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            second = self.sandbox.run(*small("--name", "second", "--json"), shared, "--command", "--", "sh", "-c",
+                                      "flock -n lock touch by-second")
+        self.assert_code(second, 0)
+        told = [note for note in second.events()[0]["notes"] if f"(first on {around})" in note]
+        self.assertEqual(len(told), 1, second)
+        self.assertIn("neither file locks nor news of changes (inotify) cross between VMs", told[0])
+        third = self.sandbox.run(*small("--name", "third"), around, "--command", "--", "true")
+        self.assert_code(third, 0)
+        note = " ".join(third.stderr.split())
+        self.assertEqual(note.count("Another VM works on these files already (first), and neither file locks nor"), 1, third)
+        self.assertLess(note.index("Another VM"), note.index("booting the guest"), third)
+        first.process.stdin.close()
+        ended = first.finish()
+        self.assert_code(ended, 0)
+        self.assertEqual(ended.stdout, "held\nthere not told\n", ended)
         self.sandbox.assert_nothing_left()
 
 

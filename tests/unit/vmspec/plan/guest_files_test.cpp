@@ -104,6 +104,7 @@ TEST_CASE("the guidance names the workspace and the user and the servers") {
   CHECK(text.find("`other`") != std::string::npos);
   CHECK(text.find('@') == std::string::npos);
   CHECK(text.find("there is none") != std::string::npos);
+  CHECK(test::has(text, "file locks do not reach across"));
   const std::string fixed =
       render_agents_md({.user = "dev", .mount = "/code", .kind = GuestKind::nix, .store_writable = false});
   CHECK(test::has(fixed, "can neither build nor install"));
