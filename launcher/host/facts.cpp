@@ -11,6 +11,7 @@
 #include "base/process.hpp"
 #include "base/startable.hpp"
 #include "launcher/host/codex.hpp"
+#include "launcher/host/git_identity.hpp"
 #include "launcher/host/kernels.hpp"
 #include "launcher/host/kvm.hpp"
 #include "launcher/host/network.hpp"
@@ -59,6 +60,7 @@ vmspec::HostFacts gather_facts(const vmspec::NeededFacts& needed, const state::R
   facts.gid = getegid();
   facts.home = home_directory();
   facts.path = variable("PATH");
+  facts.git = git_identity(workspace.path());
   facts.programs = find_tools(roots.cache);
   facts.kernels = find_kernels(roots.cache);
   if (!needed.agent_package.empty()) facts.codex = find_codex(needed.agent_package, roots.cache);

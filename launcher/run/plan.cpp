@@ -20,6 +20,7 @@
 #include "launcher/host/programs.hpp"
 #include "launcher/run/devshell.hpp"
 #include "launcher/run/guest.hpp"
+#include "launcher/run/neighbours.hpp"
 #include "launcher/run/workspace_check.hpp"
 #include "launcher/sandbox/mcp_install.hpp"
 #include "launcher/state/identity.hpp"
@@ -186,6 +187,10 @@ vmspec::VmSpec RunPlan::for_name(const std::string& name) const {
   if (workspace_.behind_link()) {
     spec.notes.push_back(
         fmt::format("{} leads through a link: the workspace is {}.", workspace_as_given_, workspace_.path()));
+  }
+  if (auto note = neighbours_note(roots_, workspace_)) {
+    spec.advice.push_back(*note);
+    spec.notes.push_back(*std::move(note));
   }
   spec.started_unix_ms = started_unix_ms_;
   return spec;

@@ -126,6 +126,9 @@ else
       enable = true;
       # Files of the workspace belong to whoever owns them outside.
       config.safe.directory = "*";
+      # The caller's name and address, which agentvm-guest writes before the agent starts; without agentvm there is no such
+      # file. What a module says of `user` comes later in /etc/gitconfig, and so wins; its own include takes this one's place.
+      config.include.path = lib.mkDefault "/run/agentvm/gitconfig";
     };
     # Programs that were not built for NixOS (a toolchain a project brings) find their loader.
     programs.nix-ld.enable = lib.mkDefault true;

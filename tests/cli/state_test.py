@@ -75,6 +75,35 @@ class State(unittest.TestCase):
             self.assertLessEqual(len(sentences(run)), 2, run)
             self.assertEqual(sorted(os.listdir(self.sandbox.path("state/agentvm/vms/taken"))), ["lock", "spec.json", "state.json"])
 
+    def test_a_run_is_told_who_works_on_its_files(self):
+        """In a plan's notes, as a text and as JSON, also for a directory inside or around the other's."""
+        reason = harness.missing_for_vms()
+        if reason:
+            self.skipTest(reason)
+        inside = self.sandbox.path("ws/part")
+        os.makedirs(inside)
+        os.mkdir(self.sandbox.path("ws2"))
+
+        def plan(workspace, *options):
+            return self.sandbox.run(*harness.small("--dry-run", "--name", "next", *options), workspace, "--command", "--", "true")
+
+        self.leftovers("first")
+        spec = plan(inside, "--json").json() | {"name": "first"}
+        self.sandbox.write("state/agentvm/vms/first/spec.json", json.dumps(spec))
+        words = "neither file locks nor news of changes (inotify) cross between VMs"
+        self.assertNotIn(words, plan(inside).stdout, "a dead one works on nothing")
+        with open(self.sandbox.path("state/agentvm/vms/first/lock"), "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            for workspace, named in ((inside, "(first)"), (self.sandbox.workspace, f"(first on {inside})")):
+                with self.subTest(workspace=workspace):
+                    shown = plan(workspace, "--json").json()
+                    for where in ("notes", "advice"):
+                        told = [note for note in shown[where] if words in note]
+                        self.assertEqual(len(told), 1, shown)
+                        self.assertIn(named, told[0])
+                    self.assertIn(words, " ".join(plan(workspace).stdout.split()))
+            self.assertNotIn(words, " ".join(plan(self.sandbox.path("ws2")).stdout.split()))
+
     def test_destroy_removes_leftovers_too(self):
         self.leftovers("dead")
         self.assertEqual(self.sandbox.run("destroy", "dead").code, 0)

@@ -115,6 +115,11 @@ class Definitions(NixTestCase):
         self.assertIn("NOPASSWD", rule["commands"][0]["options"])
         self.assertIn("wheel", config["users"]["users"]["agent"]["extraGroups"])
 
+    def test_git_knows_the_caller(self):
+        """NixOS writes the sections by name, so that what a module says of `user` comes after the include."""
+        git = self.evaluated("--profile", "rust")["config"]["programs"]["git"]
+        self.assertEqual(git["config"], {"include": {"path": "/run/agentvm/gitconfig"}, "safe": {"directory": "*"}})
+
     def test_what_a_machine_without_a_person_needs(self):
         config = self.evaluated("--profile", "rust")["config"]
         self.assertIn("virtio_net", config["boot"]["initrd"]["kernelModules"])

@@ -19,6 +19,7 @@ echo "$SHELL $PATH $HOME $PWD"
 cat /etc/machine-id
 grep -o 'systemd.machine_id=[^ ]*' /proc/cmdline
 grep -c ' /workspace ' /proc/self/mountinfo
+cat /run/agentvm/gitconfig
 echo written >by-agent
 echo err >&2
 exit 7
@@ -42,6 +43,7 @@ class NixGuest(VmTestCase):
             self.skipTest("AGENTVM_TEST_NIX_INIT is not set: the initramfs' program is the build's")
         self.box = self.enterContext(harness.Sandbox())
         self.nix = NixWorld(self.box)
+        self.box.write("home/.gitconfig", '[user]\nname = "Ann"\n[alias]\nx = !true\n')
 
     def run_nix(self, *options, **how):
         return self.nix.run(*self.MACHINE, *options, **how)
@@ -50,12 +52,13 @@ class NixGuest(VmTestCase):
         """What a run of LOOK must have shown."""
         self.assert_code(run, 7)
         lines = run.stdout.splitlines()
-        self.assertEqual(len(lines), 5, run)
+        self.assertEqual(len(lines), 7, run)
         self.assertEqual(lines[0], "uid=1000(agent) gid=1000(agent) groups=1000(agent),1(wheel),131(docker)", run)
         self.assertEqual(lines[1], "/nix/store/sw/bin/sh /run/wrappers/bin:/nix/store/sw/bin /home/agent /workspace", run)
         self.assertRegex(lines[2], r"\A[0-9a-f]{32}\Z", run)
         self.assertEqual(lines[3], f"systemd.machine_id={lines[2]}", "the host's, which /setup has left alone")
         self.assertEqual(lines[4], "1", "the workspace is mounted once")
+        self.assertEqual(lines[5:], ["[user]", '\tname = "Ann"'], "of the caller's Git configuration")
         self.assertIn("err\n", run.stderr, run)
         self.assertIn("nix guest, Linux", run.stderr, run)
         with open(f"{self.box.workspace}/by-agent", encoding="utf-8") as file:

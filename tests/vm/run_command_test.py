@@ -1,8 +1,10 @@
 # run_command_test.py - `agentvm run --command`: streams, exit codes, the guest's limits, what is left on the host.
+import fcntl
 import json
 import os
 import shutil
 import stat
+import subprocess
 import unittest
 
 import harness
@@ -146,6 +148,113 @@ env = {{ TOKEN = "of the profile" }}
         self.assert_code(run, 0)
         self.assertIn(self.sandbox.workspace, run.stdout)
         self.assertEqual(self.sandbox.left(), [])
+
+
+class LikeTheHost(VmTestCase):
+    """What people do every day and expect to be as it is outside, or to be told that it is not."""
+
+    GIT = r"""
+set -eu
+sudo -n true
+git init -q .
+git commit -q --allow-empty -m default
+GIT_AUTHOR_NAME=Variable git commit -q --allow-empty -m variable
+git config --global user.name Home
+git commit -q --allow-empty -m home
+git config user.name Repository
+git commit -q --allow-empty -m repository
+git log --reverse --format='%an <%ae> %cn'
+git config --list --show-origin | grep -c -e credential -e alias -e SECRET || true
+"""
+
+    @unittest.skipUnless(shutil.which("git"), "git is not installed")
+    def test_git_commits_as_the_caller(self):
+        self.sandbox.write("home/.gitconfig", """\
+[user]
+	name = "Jürgen \\"JJ\\" \\\\ #1; O'Neill"
+	email = jj@example.org
+	signingKey = SECRET
+[credential]
+	helper = store
+[alias]
+	x = !true
+""")
+        workspace = self.sandbox.path("repository")
+        os.makedirs(workspace)
+        run = self.sandbox.run(*small(), workspace, "--command", "--", "sh", "-c", self.GIT)
+        self.assert_code(run, 0)
+        caller = "Jürgen \"JJ\" \\ #1; O'Neill"
+        self.assertEqual(run.stdout.splitlines(), [
+            f"{caller} <jj@example.org> {caller}", f"Variable <jj@example.org> {caller}", "Home <jj@example.org> Home",
+            "Repository <jj@example.org> Repository", "0"], run)
+        self.sandbox.assert_nothing_left()
+
+    # A file system of the agent's own: the kernel's first request is answered, so the mount lives.
+    FUSE = r"""
+import ctypes, os, struct, subprocess, sys, tempfile
+libc = ctypes.CDLL(None, use_errno=True)
+device = os.open("/dev/fuse", os.O_RDWR)
+place = tempfile.mkdtemp()
+options = f"fd={device},rootmode=40000,user_id={os.getuid()},group_id={os.getgid()}".encode()
+if libc.mount(b"mine", place.encode(), b"fuse", 6, options) != 0:
+    sys.exit("mount: " + os.strerror(ctypes.get_errno()))
+request = os.read(device, 65536)
+opcode, unique = struct.unpack_from("<xxxxIQ", request)
+answer = struct.pack("<IIIIHHIIHHI28x", 7, 31, 0, 0, 0, 0, 4096, 1, 1, 0, 0)
+os.write(device, struct.pack("<IiQ", 16 + len(answer), 0, unique) + answer)
+print("fuse", opcode, f" {place} " in open("/proc/self/mounts").read())
+"""
+
+    def test_fuse_and_modules(self):
+        self.sandbox.write("fuse/mount.py", self.FUSE)
+        plan = self.sandbox.run(*small("--dry-run", "--json"), self.sandbox.path("fuse"), "--command", "--", "true").json()
+        said = any("modprobe finds no modules" in note for note in plan["notes"])
+        run = self.sandbox.run(*small(), self.sandbox.path("fuse"), "--command", "--", "sh", "-c",
+                               "unshare -rm python3 mount.py; sudo -n modprobe -n -q loop && echo modules; true")
+        self.assert_code(run, 0)
+        self.assertIn("fuse 26 True", run.stdout, run)
+        if shutil.which("modprobe"):
+            self.assertEqual("modules" not in run.stdout.splitlines(), said, plan["notes"])
+        self.sandbox.assert_nothing_left()
+
+    HOLD = """
+import ctypes, fcntl, os, select, sys
+lock = open("shared/lock", "w")
+fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+libc = ctypes.CDLL(None)
+watch = libc.inotify_init1(0)
+libc.inotify_add_watch(watch, b"shared", 0x100)  # IN_CREATE
+print("held", flush=True)
+sys.stdin.read()
+print("there" if os.path.exists("shared/by-second") else "missing", "told" if select.select([watch], [], [], 0)[0] else "not told")
+"""
+
+    def test_two_vms_on_the_same_files(self):
+        """The note is said, and it is true: three hold the one lock, and no watcher hears of another VM."""
+        around, shared = self.sandbox.path("around"), self.sandbox.path("around/shared")
+        self.sandbox.write("around/shared/lock")
+        self.sandbox.write("around/hold.py", self.HOLD)
+        first = self.sandbox.start(*small("--name", "first"), around, "--command", "--", "python3", "hold.py", stdin=subprocess.PIPE)
+        first.wait_text("held\n", limit=120)
+        self.assertNotIn("inotify", first.text("stderr"))
+        with open(f"{shared}/lock", "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            second = self.sandbox.run(*small("--name", "second", "--json"), shared, "--command", "--", "sh", "-c",
+                                      "flock -n lock touch by-second")
+        self.assert_code(second, 0)
+        told = [note for note in second.events()[0]["notes"] if f"(first on {around})" in note]
+        self.assertEqual(len(told), 1, second)
+        self.assertIn("neither file locks nor news of changes (inotify) cross between VMs", told[0])
+        third = self.sandbox.run(*small("--name", "third"), around, "--command", "--", "true")
+        self.assert_code(third, 0)
+        note = " ".join(third.stderr.split())
+        self.assertEqual(note.count("Another VM works on these files already (first), and neither file locks nor"), 1, third)
+        self.assertLess(note.index("Another VM"), note.index("booting the guest"), third)
+        first.process.stdin.close()
+        ended = first.finish()
+        self.assert_code(ended, 0)
+        self.assertEqual(ended.stdout, "held\nthere not told\n", ended)
+        self.sandbox.assert_nothing_left()
 
 
 class WhatTheGuestMayDo(VmTestCase):

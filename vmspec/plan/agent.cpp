@@ -6,7 +6,6 @@
 #include "vmspec/agents/codex_config.hpp"
 #include "vmspec/plan/guest_files.hpp"
 #include "vmspec/plan/names.hpp"
-#include "vmspec/plan/paths.hpp"
 #include "vmspec/plan/planner.hpp"
 
 namespace agentvm::vmspec {
@@ -115,16 +114,15 @@ void Planner::codex() {
   add({.path = home() + "/.codex/config.toml", .content = config_text, .mode = 0600});
   if (profile_.agents_md.write) {
     add({.path = home() + "/.codex/AGENTS.md",
-         .content = render_agents_md(
-             {.user = user(),
-              .mount = mount(),
-              .read_only = profile_.workspace.mode == WorkspaceMode::read_only,
-              .mcp_servers = config.mcp_servers,
-              .kind = spec_.image.kind,
-              .internet = spec_.egress == Egress::nat,
-              .devshell = profile_.guest.devshell,
-              .kernel_modules = is_within(spec_.image.modules, "/usr") || is_within(spec_.image.modules, "/lib"),
-              .store_writable = profile_.store.writable})});
+         .content = render_agents_md({.user = user(),
+                                      .mount = mount(),
+                                      .read_only = profile_.workspace.mode == WorkspaceMode::read_only,
+                                      .mcp_servers = config.mcp_servers,
+                                      .kind = spec_.image.kind,
+                                      .internet = spec_.egress == Egress::nat,
+                                      .devshell = profile_.guest.devshell,
+                                      .kernel_modules = has_modules(),
+                                      .store_writable = profile_.store.writable})});
   }
 }
 

@@ -107,8 +107,10 @@ void add_system(std::vector<GuestFile>& out, const GuestFilesInput& input) {
                                                  input.path)));
   // Debian's bash reads it for interactive shells; the name of the machine tells them from the host's.
   out.push_back(file("/etc/bash.bashrc", "[ -z \"$PS1\" ] || PS1='\\u@\\h:\\w\\$ '\n"));
-  // Files of the workspace belong to its owner outside; Git would refuse them for any other reader.
-  out.push_back(file("/etc/gitconfig", "[safe]\n\tdirectory = *\n"));
+  // Files of the workspace belong to its owner outside; Git would refuse them for any other reader. A file to include
+  // need not be there.
+  out.push_back(
+      file("/etc/gitconfig", fmt::format("[include]\n\tpath = {}\n[safe]\n\tdirectory = *\n", git_identity_file)));
 }
 
 /// ~/.cargo above an exposed ~/.cargo/bin must be the agent's: cargo writes beside it.
@@ -130,6 +132,17 @@ void add_home(std::vector<GuestFile>& out, const GuestFilesInput& input) {
   out.push_back(owned_by_agent(file(home + "/.profile", "umask 022\n")));
 }
 
+/// A line of a git-config(1) file, quoted: '#', ';' and white space mean nothing then.
+std::string git_line(std::string_view key, std::string_view value) {
+  std::string quoted;
+  for (const char c : value) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) continue;
+    if (c == '"' || c == '\\') quoted += '\\';
+    quoted += c;
+  }
+  return quoted.empty() ? "" : fmt::format("\t{} = \"{}\"\n", key, quoted);
+}
+
 void replace_all(std::string& text, std::string_view what, std::string_view with) {
   for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size())) {
     text.replace(at, what.size(), with);
@@ -145,6 +158,11 @@ std::vector<GuestFile> guest_files(const GuestFilesInput& input) {
   add_system(out, input);
   add_home(out, input);
   return out;
+}
+
+std::string git_identity_config(std::string_view name, std::string_view email) {
+  const std::string lines = git_line("name", name) + git_line("email", email);
+  return lines.empty() ? "" : "[user]\n" + lines;
 }
 
 std::string render_agents_md(const AgentsMdInput& input) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "vmspec/plan/vm_spec.hpp"
@@ -22,6 +23,12 @@ struct GuestFilesInput {
 
 /// /etc and the home of a host guest. What depends on the host's own /etc (certificates, alternatives) is the image's.
 std::vector<GuestFile> guest_files(const GuestFilesInput& input);
+
+/// Who the agent is to Git unless a repository, its own configuration or its variables say otherwise. The guest's
+/// /etc/gitconfig includes it, of either kind (templates/nix/guest.nix).
+inline constexpr std::string_view git_identity_file = "/run/agentvm/gitconfig";
+/// What is in it, for UTF-8 text; control characters are left out. "" when there is nothing to say.
+std::string git_identity_config(std::string_view name, std::string_view email);
 
 struct AgentsMdInput {
   std::string user;

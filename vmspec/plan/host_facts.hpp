@@ -46,6 +46,11 @@ struct HostFacts {
     std::string reason, hint;
   } devshell_refusal;
   bool nix_passed_over = false;  ///< `nix` is here, but guest.source = "auto" found nothing built
+  /// The caller as Git knows them, "" where their own configuration (no repository's) does not say. Any bytes.
+  struct GitIdentity {
+    std::string name, email;
+    std::vector<std::string> unread;  ///< files that were passed over: sentences without a full stop
+  } git;
   AgentProgram codex;
   std::string agentvm_guest;  ///< absolute path of the static guest program
   /// For names asked after (tools, MCP commands): absolute path on the host, links NOT resolved; absent when missing.

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "base/text.hpp"
+#include "base/utf8.hpp"
 #include "base/wire/guest.hpp"
 #include "vmspec/agents/agent_package.hpp"
 #include "vmspec/plan/guest_files.hpp"
@@ -19,6 +21,8 @@ namespace agentvm::vmspec {
 namespace {
 
 constexpr std::size_t max_name = 41;
+/// Of user.name and user.email: a mail address has at most 254 bytes (RFC 5321).
+constexpr std::size_t max_git_value = 256;
 constexpr std::uint64_t least_memory = std::uint64_t{256} << 20;
 
 /// How long a guest may take to boot before it is taken for dead. Emulated on a busy machine with two CPUs, NixOS took
@@ -87,6 +91,7 @@ VmSpec Planner::run() {
   model();
   mcp_servers();
   agent();
+  git_identity();
   files();
   return std::move(spec_);
 }
@@ -206,6 +211,23 @@ void Planner::model() {
     }
   }
   spec_.model = std::move(spec);
+}
+
+void Planner::git_identity() {
+  for (const std::string& words : facts_.git.unread)
+    note(printable(words) + ": who you are to Git is not taken from there.");
+  HostFacts::GitIdentity usable = facts_.git;
+  const auto check = [this](std::string& value, std::string_view key) {
+    const bool text = is_utf8(value);
+    if (text && value.size() <= max_git_value) return;
+    note(fmt::format("{} of your Git configuration is left out: {}.", key,
+                     text ? fmt::format("it is longer than {} bytes", max_git_value) : "it is not UTF-8 text"));
+    value.clear();
+  };
+  check(usable.name, "user.name");
+  check(usable.email, "user.email");
+  std::string content = git_identity_config(usable.name, usable.email);
+  if (!content.empty()) spec_.files.push_back({.path = std::string(git_identity_file), .content = std::move(content)});
 }
 
 void Planner::files() {

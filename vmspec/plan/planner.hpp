@@ -28,6 +28,7 @@ class Planner {
   void ownership();
   void network();
   void model();
+  void git_identity();
   void files();
 
   // engines.cpp: who runs the machine; what the profile may say and this version cannot do
@@ -38,6 +39,8 @@ class Planner {
   // programs.cpp: what must be there
   void programs();
   void kernel();
+  /// Whether modprobe in a host guest finds what belongs to its kernel: the guest sees the host's /usr alone.
+  bool has_modules() const;
   void tools();
   void mcp_servers();
 

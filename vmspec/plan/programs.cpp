@@ -138,9 +138,20 @@ void Planner::kernel() {
   spec_.image.kernel_version = best.version;
   spec_.image.modules = best.modules;
   note(fmt::format("The guest is this host's own /usr, read-only, under Linux {}.", best.version));
+  if (!has_modules()) {
+    note(
+        fmt::format("modprobe finds no modules in the guest, because those of Linux {} are not in this host's /usr; a "
+                    "kernel of the "
+                    "host's own has them there: AGENTVM_KERNEL=/boot/vmlinuz-VERSION.",
+                    best.version));
+  }
   if (facts_.nix_passed_over) {
     note("Nix is installed, but no guest has been built for this profile yet: `agentvm build` builds it.");
   }
+}
+
+bool Planner::has_modules() const {
+  return is_within(spec_.image.modules, "/usr") || is_within(spec_.image.modules, "/lib");
 }
 
 /// Tools are promised to the agent, so each must be where the guest looks.

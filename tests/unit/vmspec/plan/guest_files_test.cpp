@@ -6,8 +6,12 @@
 #include <algorithm>
 
 #include "tests/unit/has.hpp"
+#include "tests/unit/vmspec/support.hpp"
 
 namespace agentvm::vmspec {
+
+using testing::debian_host;
+using testing::has_line;
 
 namespace {
 
@@ -23,6 +27,14 @@ GuestFilesInput some_input() {
       .machine_id = "0123456789abcdef0123456789abcdef",
       .path = "/usr/bin:/bin",
       .mount_points = {"/usr", "/workspace", "/home/dev/.cargo/bin", "/home/dev/.rustup/toolchains", "/home/other/x"}};
+}
+
+/// Of a run that nothing stands against.
+VmSpec planned(const HostFacts& facts) {
+  std::vector<Problem> problems;
+  VmSpec spec = make_vm_spec(testing::builtin("default"), facts, testing::some_run(), problems);
+  CHECK(testing::format_all(problems).empty());
+  return spec;
 }
 
 }  // namespace
@@ -71,6 +83,17 @@ TEST_CASE("a share inside a share needs no directory of ours") {
   CHECK(find(files, "/home/dev/a/b") == nullptr);
 }
 
+TEST_CASE("who the agent is to Git is quoted and included from the system's configuration") {
+  CHECK(git_identity_config("", "").empty());
+  CHECK(git_identity_config("Ann", "") == "[user]\n\tname = \"Ann\"\n");
+  CHECK(git_identity_config("J\xc3\xbcrgen \"J\\J\"; #1 ", "a@b\n[alias]\n\x1b\x7f") ==
+        "[user]\n\tname = \"J\xc3\xbcrgen \\\"J\\\\J\\\"; #1 \"\n\temail = \"a@b[alias]\"\n");
+  const auto files = guest_files(some_input());
+  const GuestFile* config = find(files, "/etc/gitconfig");
+  REQUIRE(config != nullptr);
+  CHECK(config->content == "[include]\n\tpath = /run/agentvm/gitconfig\n[safe]\n\tdirectory = *\n");
+}
+
 TEST_CASE("the guidance names the workspace and the user and the servers") {
   const std::string text =
       render_agents_md({.user = "dev", .mount = "/code", .read_only = true, .mcp_servers = {"nixos", "other"}});
@@ -81,6 +104,7 @@ TEST_CASE("the guidance names the workspace and the user and the servers") {
   CHECK(text.find("`other`") != std::string::npos);
   CHECK(text.find('@') == std::string::npos);
   CHECK(text.find("there is none") != std::string::npos);
+  CHECK(test::has(text, "file locks do not reach across"));
   const std::string fixed =
       render_agents_md({.user = "dev", .mount = "/code", .kind = GuestKind::nix, .store_writable = false});
   CHECK(test::has(fixed, "can neither build nor install"));
@@ -89,6 +113,35 @@ TEST_CASE("the guidance names the workspace and the user and the servers") {
   const std::string online = render_agents_md({.user = "dev", .mount = "/code", .internet = true});
   CHECK(online.find("public addresses") != std::string::npos);
   CHECK(online.find("there is none") == std::string::npos);
+}
+
+TEST_CASE("the guest's Git knows its caller by name unless that is no text") {
+  const auto file = [](const VmSpec& spec) {
+    const auto found = std::find_if(spec.files.begin(), spec.files.end(),
+                                    [](const GuestFile& one) { return one.path == "/run/agentvm/gitconfig"; });
+    return found == spec.files.end() ? std::string() : found->content;
+  };
+  auto facts = debian_host();
+  CHECK(file(planned(facts)).empty());
+  facts.git = {"Ann", "ann@x", {"/h/.gitconfig is not read, because", "/h/\xff is not"}};
+  auto spec = planned(facts);
+  CHECK(file(spec) == "[user]\n\tname = \"Ann\"\n\temail = \"ann@x\"\n");
+  CHECK(has_line(spec.notes, "/h/.gitconfig is not read, because: who you are to Git is not taken from there."));
+  CHECK(has_line(spec.notes, "/h/\\xff is not: who"));
+  facts.git = {"An\xff", std::string(257, 'x'), {}};
+  spec = planned(facts);
+  CHECK(file(spec).empty());
+  CHECK(has_line(spec.notes, "user.name of your Git configuration is left out: it is not UTF-8 text."));
+  CHECK(has_line(spec.notes, "user.email of your Git configuration is left out: it is longer than 256 bytes."));
+}
+
+TEST_CASE("a kernel whose modules the guest does not see is said") {
+  auto facts = debian_host();
+  CHECK_FALSE(has_line(planned(facts).notes, "modprobe"));
+  facts.kernels.front().modules = "/var/cache/agentvm/kernel/6.1/lib/modules/6.1";
+  const auto spec = planned(facts);
+  CHECK(has_line(spec.notes, "modprobe finds no modules in the guest"));
+  CHECK_FALSE(has_line(spec.advice, "modprobe"));
 }
 
 }  // namespace agentvm::vmspec

@@ -105,6 +105,16 @@ TEST_CASE("the only files of a nix guest are the agent's own") {
   CHECK(config->content.find("[projects.\"/work\"]") != std::string::npos);
 }
 
+TEST_CASE("a nix guest is told who its caller is to Git too") {
+  NixRun run;
+  run.facts.git = {"Ann", "", {}};
+  const VmSpec spec = run.plan();
+  const GuestFile* config = nix_file(spec, "/run/agentvm/gitconfig");
+  REQUIRE(config != nullptr);
+  CHECK(config->content == "[user]\n\tname = \"Ann\"\n");
+  CHECK(config->uid == 0);
+}
+
 TEST_CASE("an agent of the host's is shared with a nix guest whose /usr is not the host's") {
   NixRun run;
   run.facts.nix_guest->agent.reset();
