@@ -146,7 +146,7 @@ void add_run(CLI::App& tree, commands::RunOptions& options) {
   verb->add_flag("--dry-run", options.dry_run, "print the plan (with --json: as JSON) and start nothing");
   verb->add_option_function<std::string>(
           "--boot-timeout", [&options](const std::string& text) { options.boot_timeout_ms = boot_timeout_ms(text); },
-          "give the guest this time to boot, such as 10m (default: 1m to 5m, by the guest and the machine)")
+          "end a boot that gets no further for this time, such as 10m (default: 1m to 5m)")
       ->type_name("TIME");
   verb->add_flag("--trust-workspace", options.trust_workspace,
                  "also accept keys of the workspace's agentvm.toml that reach outside the VM");

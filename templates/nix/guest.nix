@@ -213,8 +213,8 @@ else
       "cryptomgr.notests"
       # A first stage that fails ends the VM instead of asking a console that nobody reads.
       "boot.panic_on_fail"
-      # Names the units that a slow boot waits for, which `quiet` hides.
-      "systemd.show_status=auto"
+      # The stages and the units, which `quiet` hides: agentvm tells them while somebody waits.
+      "systemd.show_status=true"
     ];
     boot.initrd.verbose = false;
     boot.enableContainers = lib.mkDefault false;

@@ -25,8 +25,9 @@ constexpr std::size_t max_name = 41;
 constexpr std::size_t max_git_value = 256;
 constexpr std::uint64_t least_memory = std::uint64_t{256} << 20;
 
-/// How long a guest may take to boot before it is taken for dead. Emulated on a busy machine with two CPUs, NixOS took
-/// up to 151 s and a host guest up to 20 s; KVM is an order of magnitude faster.
+/// How long a booting guest may say nothing new before it is taken for dead. A host guest says nothing at all: emulated
+/// on a busy machine with two CPUs it took up to 20 s. NixOS is silent for a minute in one unit there, and took up to
+/// 218 s in all; KVM is an order of magnitude faster.
 std::int64_t boot_timeout_ms(GuestKind guest, Accelerator accelerator) {
   constexpr std::int64_t second = 1000;
   const bool emulated = accelerator == Accelerator::tcg;

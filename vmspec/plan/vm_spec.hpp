@@ -151,7 +151,7 @@ struct VmSpec {
   bool detached = false;                  ///< nobody owns it: it lives on without its caller
   std::string report_file = {};           ///< absolute; the supervisor writes the report there at the end; "": nowhere
   std::int64_t started_unix_ms = 0;       ///< when `run` was called: what the report's times count from
-  std::int64_t boot_timeout_ms = 60'000;  ///< from the VMM's start to the guest's "ready"
+  std::int64_t boot_timeout_ms = 60'000;  ///< for so long a booting guest may say nothing new (boot_watch.hpp)
   std::vector<std::string> notes;         ///< sentences: what was chosen or clamped, and why
   std::vector<std::string> advice;        ///< those of them that the user can act on before the boot: for the banner
   bool operator==(const VmSpec&) const = default;

@@ -19,7 +19,7 @@ using Kind = vmspec::KeySource::Kind;
 
 namespace {
 
-constexpr char refused[] = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\nWWW-Authenticate: Bearer\r\n\r\nno";
+constexpr char unauthorized[] = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\nWWW-Authenticate: Bearer\r\n\r\nno";
 
 /// A file with the key to come, which a command prints and replaces as a short-lived token's issuer does.
 struct Tokens {
@@ -47,7 +47,7 @@ FakeUpstream::Handler takes_only(std::string token, std::string end_of_request) 
     const bool good = connection.received.find("Bearer " + token + "\r\n") != std::string::npos;
     const std::string body = connection.received.substr(connection.received.find("\r\n\r\n") + 4);
     const std::string size = std::to_string(body.size());
-    std::string answer(refused);
+    std::string answer(unauthorized);
     if (good) answer = "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(size.size()) + "\r\n\r\n" + size;
     co_await connection.write(std::move(answer));
   };
@@ -141,7 +141,7 @@ TEST_SUITE("gateway/refused_key") {
           co_await connection.read_until(std::exchange(first, false) ? "4\r\nhalf\r\n" : "0\r\n\r\n");
           const bool good = connection.received.find("Bearer token-2\r\n") != std::string::npos;
           if (!good) was_refused->notify();
-          co_await connection.write(good ? "HTTP/1.1 204 No Content\r\n\r\n" : refused);
+          co_await connection.write(good ? "HTTP/1.1 204 No Content\r\n\r\n" : unauthorized);
         },
         {}, {}, tokens.source());
     AsyncEvent event(world.io.get_executor());
