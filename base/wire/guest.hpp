@@ -169,9 +169,10 @@ struct ProcessState {
   bool operator==(const ProcessState&) const = default;
 };
 
-/// What of each output the guest keeps after it was sent: the most that can be under way (the sender's buffer, the
-/// chunk that overfills it, and the reader's window).
-inline constexpr std::size_t replay_bytes = std::size_t{320} * 1024;
+/// What whoever writes keeps of a stream after it was sent: the most that can be under way. That is the sender's buffer
+/// (128 KiB), the chunk that overfills it (64), the reader's window (128), and one window more that the guest has read
+/// of stdin and does not take, because its link is lost by then.
+inline constexpr std::size_t replay_bytes = std::size_t{448} * 1024;
 
 /// Largest JSON document either side accepts, bytes.
 inline constexpr std::size_t max_document = std::size_t{16} << 20;

@@ -277,8 +277,8 @@ asio::awaitable<void> feed(GuestInput& input, const std::string& bytes) {
   co_await std::move(finished);
 }
 
-asio::awaitable<void> drop_until_ended(Vm& vm, const std::string& code) {
-  while (code.empty()) {
+asio::awaitable<void> drop_until_ended(Vm& vm, const std::string& code, const TaskGroup& tasks) {
+  while (code.empty() && !tasks.failure()) {
     co_await sleep_for(10ms);
     co_await vm.drop_and_accept();
   }
@@ -297,7 +297,7 @@ asio::awaitable<void> drop_while_feeding(Vm& vm, const std::string& bytes, std::
   tasks.spawn(read_to_end(output, out));
   tasks.spawn(wait_for_end(*vm.links, std::move(stream), path, code));
   tasks.spawn(feed(input, bytes));
-  auto all = with_tasks(tasks, drop_until_ended(vm, code));
+  auto all = with_tasks(tasks, drop_until_ended(vm, code, tasks));
   co_await std::move(all);
 }
 
