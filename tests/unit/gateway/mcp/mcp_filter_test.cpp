@@ -22,7 +22,7 @@ McpFilter nixos() {
   return McpFilter(spec);
 }
 
-std::string call(const json& arguments, const std::string& tool = "nix", const json& id = 1) {
+std::string tool_call(const json& arguments, const std::string& tool = "nix", const json& id = 1) {
   return json{
       {"jsonrpc", "2.0"}, {"id", id}, {"method", "tools/call"}, {"params", {{"name", tool}, {"arguments", arguments}}}}
       .dump();
@@ -67,7 +67,7 @@ TEST_SUITE("gateway/mcp_filter") {
 
   TEST_CASE("a call that passes tells its tool and arguments and id") {
     const McpVerdict verdict =
-        nixos().judge(call({{"action", "search"}, {"query", std::string(1000, 'q')}}, "nix", "x"));
+        nixos().judge(tool_call({{"action", "search"}, {"query", std::string(1000, 'q')}}, "nix", "x"));
     CHECK(verdict.action == Action::pass);
     CHECK(verdict.is_call);
     CHECK(verdict.id == "\"x\"");
@@ -75,46 +75,47 @@ TEST_SUITE("gateway/mcp_filter") {
     const json shown = json::parse(verdict.arguments);
     CHECK(shown["action"] == "search");
     CHECK(shown["query"].get<std::string>().size() == 300);
-    CHECK(
-        json::parse(nixos().judge(call({{"many", json(std::vector<int>(5000, 7))}})).arguments).contains("(left out)"));
+    CHECK(json::parse(nixos().judge(tool_call({{"many", json(std::vector<int>(5000, 7))}})).arguments)
+              .contains("(left out)"));
     CHECK(nixos().judge(R"({"id":1,"method":"tools/call","params":{"name":"nix"}})").arguments == "{}");
   }
 
   TEST_CASE("denied tools and tools that are not allowed") {
-    CHECK(tool_text(refused(call({}, "danger"))).find("mcp.nixos.tools.deny") != std::string::npos);
-    CHECK(tool_text(refused(call({}, " Danger"))).find("denies") != std::string::npos);
+    CHECK(tool_text(refused(tool_call({}, "danger"))).find("mcp.nixos.tools.deny") != std::string::npos);
+    CHECK(tool_text(refused(tool_call({}, " Danger"))).find("denies") != std::string::npos);
     vmspec::McpSpec spec;
     spec.name = "nixos";
     spec.tools_allow = {"nix_versions"};
     const McpFilter filter(spec);
-    CHECK(passes(call({}, "nix_versions"), filter));
-    CHECK(tool_text(refused(call({}, "nix"), filter)).find("mcp.nixos.tools.allow") != std::string::npos);
-    CHECK(tool_text(refused(call({}, "NIX_VERSIONS"), filter)) != "");
+    CHECK(passes(tool_call({}, "nix_versions"), filter));
+    CHECK(tool_text(refused(tool_call({}, "nix"), filter)).find("mcp.nixos.tools.allow") != std::string::npos);
+    CHECK(tool_text(refused(tool_call({}, "NIX_VERSIONS"), filter)) != "");
     spec.tools_allow = std::vector<std::string>{};
-    CHECK(tool_text(refused(call({}, "nix_versions"), McpFilter(spec))) != "");
+    CHECK(tool_text(refused(tool_call({}, "nix_versions"), McpFilter(spec))) != "");
   }
 
   TEST_CASE("denied arguments as they are and in disguise") {
-    const std::string text = tool_text(refused(call({{"action", "store"}, {"query", "/nix/store/x"}})));
+    const std::string text = tool_text(refused(tool_call({{"action", "store"}, {"query", "/nix/store/x"}})));
     CHECK(text.find("action = \"store\"") != std::string::npos);
     for (const json& value : {json("flake-inputs"), json(" store"), json("store\t"), json("STORE"), json("Store "),
                               json("\"store\""), json("'store'"), json("\u00a0store\u3000"), json("\ufeffstore"),
                               json("\u017ftore"), json("st\u001core"), json(json::array({"store"})),
                               json({{"value", "store"}}), json(json::array({json::array({"x", "flake-inputs"})}))}) {
-      refused(call({{"action", value}}));
+      refused(tool_call({{"action", value}}));
     }
-    refused(call({{"limit", 666}}));
-    refused(call({{"limit", "666"}}));
-    refused(call({{"force", true}}));
-    refused(call({{"force", "True"}}));
-    for (const char* key : {"Action", "ACTION", "action ", " action", "\"action\""}) refused(call({{key, "store"}}));
+    refused(tool_call({{"limit", 666}}));
+    refused(tool_call({{"limit", "666"}}));
+    refused(tool_call({{"force", true}}));
+    refused(tool_call({{"force", "True"}}));
+    for (const char* key : {"Action", "ACTION", "action ", " action", "\"action\""})
+      refused(tool_call({{key, "store"}}));
     for (const json& value :
          {json("search"), json("stores"), json("restore"), json(""), json(nullptr), json(6666), json(false)}) {
-      CHECK(passes(call({{"action", value}, {"limit", value}, {"force", value}})));
+      CHECK(passes(tool_call({{"action", value}, {"limit", value}, {"force", value}})));
     }
-    CHECK(passes(call({{"query", "store"}})));
-    CHECK(passes(call({{"action", "store"}}, "nix_versions")));
-    refused(call({{"action", "store"}}, "Nix"));
+    CHECK(passes(tool_call({{"query", "store"}})));
+    CHECK(passes(tool_call({{"action", "store"}}, "nix_versions")));
+    refused(tool_call({{"action", "store"}}, "Nix"));
   }
 
   TEST_CASE("escapes in the text are the same value") {
@@ -150,7 +151,7 @@ TEST_SUITE("gateway/mcp_filter") {
 
   TEST_CASE("one line is one message") {
     // Python's text mode ends a line at a lone CR: the server would see the middle part as a message of its own.
-    const std::string inner = call({{"action", "store"}});
+    const std::string inner = tool_call({{"action", "store"}});
     CHECK(refused("{\"id\":1,\"method\":\"ping\",\"params\":{\"x\":\r" + inner + "\r}}")["error"]["code"] == -32700);
     for (const char c : {'\0', '\x01', '\x0b', '\x0c', '\x1b', '\x1e'}) {
       std::string line = R"({"id":1,"method":"ping"})";
@@ -165,7 +166,7 @@ TEST_SUITE("gateway/mcp_filter") {
   }
 
   TEST_CASE("batches are refused") {
-    const json reply = refused("[" + call({{"action", "store"}}) + "]");
+    const json reply = refused("[" + tool_call({{"action", "store"}}) + "]");
     CHECK(reply["error"]["code"] == -32600);
     CHECK(reply["id"].is_null());
     refused(" []");
@@ -226,7 +227,7 @@ TEST_SUITE("gateway/mcp_filter") {
     refused(std::string(1'000'000, '{'));
     json many = json::object();
     for (int i = 0; i < 20'000; ++i) many["k" + std::to_string(i)] = 0;
-    CHECK(refused(call(many))["error"]["message"].get<std::string>().find("keys") != std::string::npos);
+    CHECK(refused(tool_call(many))["error"]["message"].get<std::string>().find("keys") != std::string::npos);
     const json reply = json::parse(nixos().judge_too_long(1024).reply);
     CHECK(reply["error"]["message"].get<std::string>().find("1024") != std::string::npos);
   }

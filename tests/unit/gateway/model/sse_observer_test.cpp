@@ -17,7 +17,7 @@ std::string event(const json& item) {
          json({{"type", "response.output_item.done"}, {"item", item}}).dump() + "\n\n";
 }
 
-std::string call(const std::string& name, const json& arguments) {
+std::string item_call(const std::string& name, const json& arguments) {
   return event({{"type", "function_call"}, {"name", name}, {"arguments", arguments.dump()}});
 }
 
@@ -33,25 +33,25 @@ std::vector<std::string> seen(const std::string& stream, std::size_t piece) {
 TEST_SUITE("gateway/sse_observer") {
   TEST_CASE("commands of all the shapes in pieces of any size") {
     const std::string stream =
-        call("exec_command", {{"cmd", "make test"}}) + "data: {\"type\":\"response.output_text.delta\"}\r\n\r\n" +
-        call("shell", {{"command", {"bash", "-lc", "ls"}}}) + call("local_shell", {{"command", {"pwd"}}}) +
+        item_call("exec_command", {{"cmd", "make test"}}) + "data: {\"type\":\"response.output_text.delta\"}\r\n\r\n" +
+        item_call("shell", {{"command", {"bash", "-lc", "ls"}}}) + item_call("local_shell", {{"command", {"pwd"}}}) +
         event({{"type", "local_shell_call"}, {"action", {{"type", "exec"}, {"command", {"id", "-u"}}}}}) +
-        call("nix", {{"cmd", "not a shell"}}) + event({{"type", "message"}}) + "data: [DONE]\n\n";
+        item_call("nix", {{"cmd", "not a shell"}}) + event({{"type", "message"}}) + "data: [DONE]\n\n";
     const std::vector<std::string> expected = {"make test", "bash -lc ls", "pwd", "id -u"};
     for (const std::size_t piece : {1, 7, 64, 100000}) CHECK(seen(stream, piece) == expected);
   }
 
   TEST_CASE("a command is cut to 300 bytes between characters") {
     std::string long_command = std::string(299, 'x') + "\u00e4\u00e4";
-    const auto commands = seen(call("exec_command", {{"cmd", long_command}}), 1000);
+    const auto commands = seen(item_call("exec_command", {{"cmd", long_command}}), 1000);
     REQUIRE(commands.size() == 1);
     CHECK(commands[0] == std::string(299, 'x'));
   }
 
   TEST_CASE("a line over 1 MiB is skipped and the next one is not") {
-    const std::string big = call("exec_command", {{"cmd", std::string(2 << 20, 'x')}});
+    const std::string big = item_call("exec_command", {{"cmd", std::string(2 << 20, 'x')}});
     for (const std::size_t piece : {65536, 10 << 20}) {
-      CHECK(seen(big + call("exec_command", {{"cmd", "after"}}), piece) == std::vector<std::string>{"after"});
+      CHECK(seen(big + item_call("exec_command", {{"cmd", "after"}}), piece) == std::vector<std::string>{"after"});
     }
   }
 
