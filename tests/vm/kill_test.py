@@ -88,6 +88,11 @@ class Kill(VmTestCase):
             target.kill()
         if stopping:
             stopping.finish(60)
+        else:
+            harness.wait_until(lambda: not vm.processes() or SUPERVISOR in victims, 20, f"{name} to end")
+            # What was to be kept is kept, to be read, where somebody was left to do it.
+            if SUPERVISOR not in victims:
+                self.assertEqual(self.sandbox.run("destroy", name).code, 0)
         swept = self.sandbox.assert_nothing_left(vm, gc=True, limit=1 if len(victims) > 1 else 10)
         print(f"{name}: {'gc had to remove: ' + swept.stdout.strip() if swept.stdout.strip() else 'clean by itself'}")
 
