@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t longest_line = 400;
 constexpr std::size_t most_news = 4000;
 constexpr std::size_t most_steps = 64;
+constexpr std::size_t most_descriptions = 256;
 constexpr std::size_t longest_words = 120;
 
 /// The line with each number as one 0, without spaces and the stars that systemd lets run to and fro: a time that goes
@@ -37,12 +38,6 @@ std::optional<std::string> between(std::string_view line, std::string_view word,
   return plain_line(line.substr(0, until), longest_words);
 }
 
-/// "NixOS Activation" of "initrd-nixos-activation.service - NixOS Activation".
-std::string description_of(const std::string& unit) {
-  const std::size_t dash = unit.find(" - ");
-  return dash == std::string::npos ? unit : unit.substr(dash + 3);
-}
-
 /// The unit that a line waits for: "Job UNIT/start running (34s / no limit)", before systemd 258 "A start job is
 /// running for DESCRIPTION (34s / no limit)".
 std::optional<std::string> waited_for(std::string_view line) {
@@ -55,7 +50,9 @@ bool says_any(std::string_view line, const auto& words) {
                      [&](std::string_view word) { return line.find(word) != std::string_view::npos; });
 }
 
-constexpr std::array<std::string_view, 2> first_stage_begins{"(Initrd)!", "<<< NixOS Stage 1 >>>"};
+// systemd 258 says "Booting initrd of NixOS", those before "Welcome to NixOS 25.05 (Warbler) (Initrd)!".
+constexpr std::array<std::string_view, 3> first_stage_begins{"Booting initrd of ", "(Initrd)!",
+                                                             "<<< NixOS Stage 1 >>>"};
 constexpr std::array<std::string_view, 2> second_stage_begins{"Welcome to ", "<<< NixOS Stage 2 >>>"};
 constexpr std::array<std::string_view, 3> waits_for_a_person{
     "You are in emergency mode", "Cannot open access to console, the root account is locked",
@@ -91,10 +88,20 @@ void BootConsole::take_line(std::string_view line, std::vector<std::string>& ste
     // "Failed to mount sysroot.mount - /sysroot."
     if (failed_.empty()) failed_ = *failed;
   } else if (const auto unit = waited_for(line)) {
-    begin(in_stage("waiting for " + description_of(*unit)), steps);
+    const auto known = descriptions_.find(*unit);
+    begin(in_stage("waiting for " + (known == descriptions_.end() ? *unit : known->second)), steps);
   } else if (const auto started = between(line, "Starting ", "...")) {
-    step_ = in_stage("starting " + description_of(*started));
+    step_ = in_stage("starting " + describe(*started));
   }
+}
+
+/// "NixOS Activation" of "initrd-nixos-activation.service - NixOS Activation"; a line that waits names the unit alone.
+std::string BootConsole::describe(const std::string& unit) {
+  const std::size_t dash = unit.find(" - ");
+  if (dash == std::string::npos) return unit;
+  std::string description = unit.substr(dash + 3);
+  if (descriptions_.size() < most_descriptions) descriptions_.emplace(unit.substr(0, dash), description);
+  return description;
 }
 
 void BootConsole::begin(std::string step, std::vector<std::string>& steps) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -35,12 +36,14 @@ class BootConsole {
  private:
   void take_line(std::string_view line, std::vector<std::string>& steps);
   void begin(std::string step, std::vector<std::string>& steps);
+  std::string describe(const std::string& unit);
   std::string in_stage(const std::string& words) const;
 
   PlainText plain_;
   std::string line_;
   std::set<std::size_t> seen_;  // hashes
   std::set<std::string> begun_;
+  std::map<std::string, std::string> descriptions_;  // of units
   std::string step_, failed_;
   int stage_ = 0;
   bool gave_up_ = false;

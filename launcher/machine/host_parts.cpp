@@ -129,6 +129,7 @@ HostParts::HostParts(asio::any_io_executor executor, const vmspec::VmSpec& spec,
       directories_(std::move(directories)),
       cache_dir_(std::move(cache_dir)),
       watch_(std::move(watch)),
+      jumps_(executor_),
       worker_(std::make_shared<BlockingWorker>(executor_)) {}
 
 HostParts::~HostParts() {

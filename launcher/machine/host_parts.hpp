@@ -8,6 +8,7 @@
 
 #include "base/async/offload.hpp"
 #include "base/held_directory.hpp"
+#include "launcher/machine/clock_jumps.hpp"
 #include "launcher/machine/parts.hpp"
 #include "launcher/state/vm_directory.hpp"
 
@@ -31,6 +32,7 @@ class HostParts final : public Parts {
   std::unique_ptr<hypervisor::Hypervisor> make_vmm(const std::vector<std::string>& share_sockets,
                                                    const NetworkLease* lease) override;
   std::unique_ptr<Console> open_console() override;
+  boost::asio::awaitable<void> clock_jumped() override { return jumps_.next(); }
   void watch(const std::string& role, pid_t pid) noexcept override;
 
  private:
@@ -40,6 +42,7 @@ class HostParts final : public Parts {
   std::vector<HeldDirectory> directories_;
   std::string cache_dir_;
   Watch watch_;
+  ClockJumps jumps_;
   std::stop_source lease_stop_;
   std::shared_ptr<BlockingWorker> worker_;
 };

@@ -181,6 +181,9 @@ asio::awaitable<void> Machine::set_up(guest::GuestSetup setup) {
   progress_("setup", "mounting the shares");
   auto sent = send_setup();
   co_await std::move(sent);
+  // Whatever is told later leaves alone what the agent has made of them.
+  setup_.files.clear();
+  if (!std::exchange(clock_watched_, true)) watches_.spawn(watch_clock());
 }
 
 asio::awaitable<void> Machine::send_setup() {
@@ -344,6 +347,20 @@ asio::awaitable<void> Machine::watch_lease() {
   end({Ending::Cause::network_lost, "the network was lost",
        Error("agentvm-netd ended, and the VM's network with it, so the VM was stopped",
              "journalctl -u agentvm-netd may say why it ended.")});
+}
+
+asio::awaitable<void> Machine::watch_clock() {
+  for (;;) {
+    auto jumped = parts_.clock_jumped();
+    co_await std::move(jumped);
+    if (state_ != State::up || !linked()) continue;  // resume() tells the time
+    try {
+      auto sent = send_setup();
+      co_await std::move(sent);
+    } catch (const Error&) {
+      // A wrong clock is no reason to end a VM; a link that is lost is seen to elsewhere.
+    }
+  }
 }
 
 asio::awaitable<void> Machine::lose(Ending ending) {

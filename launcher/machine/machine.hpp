@@ -75,7 +75,8 @@ class Machine {
   /// or when it was cancelled, only take_down() is left to do.
   boost::asio::awaitable<void> boot();
   /// Tells the guest who it is and what to mount; the host's time and the network are filled in. May be repeated: what
-  /// is mounted stays. Throws Error with the guest's sentence.
+  /// is mounted stays, files are written again. From then on the guest is told when the host's clock jumps. Throws
+  /// Error with the guest's sentence.
   boost::asio::awaitable<void> set_up(guest::GuestSetup setup);
   const guest::ReadyReport& ready_report() const { return *ready_report_; }
   const NetworkLease* lease() const noexcept { return lease_.get(); }
@@ -126,6 +127,7 @@ class Machine {
   boost::asio::awaitable<void> watch_vm();
   boost::asio::awaitable<void> watch_share(Share& share);
   boost::asio::awaitable<void> watch_lease();
+  boost::asio::awaitable<void> watch_clock();
   boost::asio::awaitable<void> accept_links();
   boost::asio::awaitable<void> lose(Ending ending);
   void end(Ending ending);
@@ -145,6 +147,7 @@ class Machine {
   std::optional<Ending> ending_;
   std::optional<hypervisor::End> vm_end_;
   BootConsole boot_words_;
+  bool clock_watched_ = false;
   std::map<std::string, link::Handler> services_;
   std::unique_ptr<NetworkLease> lease_;
   std::vector<AddedShare> shares_;

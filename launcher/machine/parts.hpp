@@ -64,6 +64,8 @@ class Parts {
                                                            const NetworkLease* lease) = 0;
   /// From its beginning. After the VMM has booted.
   virtual std::unique_ptr<Console> open_console() = 0;
+  /// Completes when this host's clock has jumped since the last call. One wait at a time; cancellable.
+  virtual boost::asio::awaitable<void> clock_jumped() = 0;
   /// A process now belongs to the VM: it is to die with it, whoever is killed. Never throws.
   virtual void watch(const std::string& role, pid_t pid) noexcept = 0;
 };

@@ -30,6 +30,7 @@ struct FakeHost {
   std::optional<Error> plug_failure;  ///< of add_share()
   std::optional<hypervisor::End> end;
   std::vector<std::string> calls;  ///< "boot", "pause", "add_share docs", ...
+  int clock_jumps = 0;             ///< that nobody has heard of
   std::string console;             ///< what the guest has printed and nobody has read
   // Shares and network.
   std::optional<Error> share_failure;
@@ -52,6 +53,10 @@ struct FakeHost {
   }
   void print_console(const std::string& text) {
     console += text;
+    changed.notify();
+  }
+  void jump_clock() {
+    ++clock_jumps;
     changed.notify();
   }
   void lose_share(const std::string& sentence) {
@@ -195,6 +200,10 @@ class FakeParts final : public machine::Parts {
     return std::make_unique<FakeVm>(host_);
   }
   std::unique_ptr<machine::Console> open_console() override { return std::make_unique<FakeConsole>(host_); }
+  boost::asio::awaitable<void> clock_jumped() override {
+    while (host_.clock_jumps == 0) co_await host_.changed.wait();
+    --host_.clock_jumps;
+  }
   void watch(const std::string& role, pid_t pid) noexcept override { host_.watched.emplace(role, pid); }
 
  private:

@@ -19,11 +19,11 @@ TEST_SUITE("machine/boot_console") {
     BootConsole console;
     CHECK(console.add("[    0.000000] Linux version 7.2.13\r\n") == Steps{});
     CHECK(console.step().empty());
-    CHECK(console.add("Welcome to NixOS 26.05 (Yarara) (Initrd)!\r\n") == Steps{"the guest's first stage"});
+    CHECK(console.add("Booting initrd of NixOS 26.11 (Zokor) (Initrd)...\r\n") == Steps{"the guest's first stage"});
     CHECK(console.add("         Starting initrd-nixos-activation.service - NixOS Activation...\r\n") == Steps{});
     CHECK(console.step() == "starting NixOS Activation (first stage)");
     CHECK(console.add("[*     ] Job initrd-nixos-activation.service/start running (34s / no limit)\r\n") ==
-          Steps{"waiting for initrd-nixos-activation.service (first stage)"});
+          Steps{"waiting for NixOS Activation (first stage)"});
     CHECK(console.add("[**    ] Job initrd-nixos-activation.service/start running (35s / no limit)\r\n") == Steps{});
     CHECK(console.add("[  OK  ] Finished initrd-nixos-activation.service - NixOS Activation.\r\n") == Steps{});
     CHECK(console.add("Welcome to NixOS 26.05 (Yarara)!\r\n") == Steps{"the guest's second stage"});
@@ -31,6 +31,14 @@ TEST_SUITE("machine/boot_console") {
           Steps{"waiting for /nix/store"});
     CHECK(console.failed().empty());
     CHECK_FALSE(console.gave_up());
+  }
+
+  TEST_CASE("the words of an older systemd") {
+    BootConsole console;
+    CHECK(console.add("Welcome to NixOS 25.05 (Warbler) (Initrd)!\n") == Steps{"the guest's first stage"});
+    CHECK(console.add("[*     ] Job a.service/start running (9s / no limit)\n") ==
+          Steps{"waiting for a.service (first stage)"});
+    CHECK(console.add("Welcome to NixOS 25.05 (Warbler)!\n") == Steps{"the guest's second stage"});
   }
 
   TEST_CASE("NixOS without systemd in its first stage") {

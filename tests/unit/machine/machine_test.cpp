@@ -344,6 +344,38 @@ TEST_SUITE("machine/machine") {
     CHECK(world.host.guest.setups.size() == 2);
   }
 
+  TEST_CASE("the guest is told the time again when the host's clock has jumped and its files are left alone") {
+    World world;
+    REQUIRE(world.finish(world.machine->boot()).empty());
+    guest::GuestSetup setup;
+    setup.hostname = "app";
+    setup.files.push_back({.path = "/etc/agent", .content = "first"});
+    REQUIRE(world.finish(world.machine->set_up(setup)).empty());
+    auto& setups = world.host.guest.setups;
+    CHECK(setups.at(0).at("files").size() == 1);
+    world.host.jump_clock();
+    world.turn();
+    REQUIRE(setups.size() == 2);
+    CHECK(setups[1].at("clock_unix_ms").get<std::int64_t>() > 0);
+    CHECK(setups[1].at("hostname") == "app");
+    CHECK(setups[1].value("files", nlohmann::json::array()).empty());
+    SUBCASE("not while it is paused but when it goes on") {
+      REQUIRE(world.finish(world.machine->pause()).empty());
+      world.host.jump_clock();
+      world.turn();
+      CHECK(setups.size() == 2);
+      CHECK(world.finish(world.machine->resume()).empty());
+      CHECK(setups.size() == 3);
+    }
+    SUBCASE("a guest that cannot be told lives on") {
+      world.host.guest.setup_failure = "no";
+      world.host.jump_clock();
+      world.turn();
+      CHECK(setups.size() == 3);
+      CHECK_FALSE(world.machine->ending());
+    }
+  }
+
   TEST_CASE("the links can be dropped and made anew while the VM lives") {
     World world;
     REQUIRE(world.boot_and_set_up().empty());
