@@ -14,6 +14,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/startable.hpp"
 
 namespace agentvm {
 
@@ -157,6 +158,11 @@ HeldDirectory HeldDirectory::resolve(const std::string& path, int* error) {
   if (fstat(found.fd.get(), &info) < 0 || !S_ISDIR(info.st_mode)) {
     if (error != nullptr) *error = ENOTDIR;
     throw system_error(ENOTDIR, path);
+  }
+  if (const auto place = led_out_of(found)) {
+    if (error != nullptr) *error = EACCES;
+    throw Error(path + " leads through a link in " + *place + ", where a guest may write, to " + found.path,
+                "Name the directory itself.", ExitCode::usage);
   }
   HeldDirectory held(std::move(found.fd), std::move(found.path));
   held.behind_link_ = !found.links_in.empty();

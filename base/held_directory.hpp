@@ -38,7 +38,8 @@ class HeldDirectory {
  public:
   /// Holds none; only to be assigned to.
   HeldDirectory() = default;
-  /// Resolves a path as resolve_path does, without others' links. Throws Error; `error` as there, ENOTDIR for a file.
+  /// Resolves a path as resolve_path does, without others' links and those by which a guest leads out of its own
+  /// directory (base/startable.hpp). Throws Error; `error` as there, ENOTDIR for a file, EACCES for such a link.
   static HeldDirectory resolve(const std::string& path, int* error = nullptr);
   /// Takes over a descriptor that was inherited. Throws Error unless it is a directory's.
   static HeldDirectory adopt(UniqueFd fd);

@@ -1,6 +1,7 @@
 // startable.cpp - compares where programs lie with the directories that others write.
 #include "base/startable.hpp"
 
+#include <algorithm>
 #include <sstream>
 
 #include "base/error.hpp"
@@ -35,7 +36,20 @@ bool decided_in(const ResolvedPath& found, const std::string& place) {
 }  // namespace
 
 void never_start_from(const std::vector<std::string>& directories) {
-  forbidden().insert(forbidden().end(), directories.begin(), directories.end());
+  for (const std::string& directory : directories) {
+    if (std::find(forbidden().begin(), forbidden().end(), directory) == forbidden().end())
+      forbidden().push_back(directory);
+  }
+}
+
+std::optional<std::string> led_out_of(const ResolvedPath& found) {
+  for (const std::string& place : forbidden()) {
+    if (lies_within(found.path, place)) continue;
+    for (const std::string& holder : found.links_in) {
+      if (lies_within(holder, place)) return place;
+    }
+  }
+  return std::nullopt;
 }
 
 std::optional<std::string> forbidden_place(const std::string& program) {

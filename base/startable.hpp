@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "base/held_directory.hpp"
+
 namespace agentvm {
 
 /// Nothing that lies in or above one of these directories is started by this process from now on; they add up. "Above"
@@ -26,6 +28,10 @@ std::string not_started(const std::string& program, const std::string& place);
 /// The one of those directories in which a file lies, or a link on the way to it: for what is read as the user's own
 /// configuration. nullopt: none, or there is no such file.
 std::optional<std::string> place_of_others(const std::string& path);
+
+/// The one of those directories that a link which lies in it led out of: where it leads is the guest's choice. nullopt:
+/// none did.
+std::optional<std::string> led_out_of(const ResolvedPath& found);
 
 /// A $PATH without its relative entries and those that lie in such a directory: what children look programs up in
 /// (`#!/usr/bin/env`) is not checked by us.

@@ -181,8 +181,11 @@ asio::awaitable<void> Machine::set_up(guest::GuestSetup setup) {
   progress_("setup", "mounting the shares");
   auto sent = send_setup();
   co_await std::move(sent);
-  // Whatever is told later leaves alone what the agent has made of them.
+  // What is told later leaves alone what has been made of these.
   setup_.files.clear();
+  setup_.network.reset();
+  setup_.hostname.clear();
+  setup_.machine_id.clear();
   if (!std::exchange(clock_watched_, true)) watches_.spawn(watch_clock());
 }
 

@@ -75,7 +75,7 @@ class Machine {
   /// or when it was cancelled, only take_down() is left to do.
   boost::asio::awaitable<void> boot();
   /// Tells the guest who it is and what to mount; the host's time and the network are filled in. May be repeated: what
-  /// is mounted stays, files are written again. From then on the guest is told when the host's clock jumps. Throws
+  /// is mounted stays, the rest is done again. From then on the guest is told when the host's clock jumps. Throws
   /// Error with the guest's sentence.
   boost::asio::awaitable<void> set_up(guest::GuestSetup setup);
   const guest::ReadyReport& ready_report() const { return *ready_report_; }

@@ -5,6 +5,8 @@
 
 #include <variant>
 
+#include "base/startable.hpp"
+#include "launcher/state/guest_places.hpp"
 #include "launcher/terminal/log.hpp"
 #include "launcher/terminal/output.hpp"
 #include "launcher/verbs/verbs.hpp"
@@ -46,7 +48,11 @@ int execute(const Invocation& invocation) {
   set_up_log(invocation.global.verbosity, color_allowed(invocation.global.no_color, STDERR_FILENO));
   Context context;
   context.global = invocation.global;
-  if (!std::holds_alternative<PrintText>(invocation.verb)) context.roots = state::user_roots();
+  if (!std::holds_alternative<PrintText>(invocation.verb)) {
+    context.roots = state::user_roots();
+    // Before anything is read, resolved or started: no verb is too small to be led by a guest's link.
+    never_start_from(state::guest_places(context.roots));
+  }
   return std::visit(Call{context}, invocation.verb);
 }
 

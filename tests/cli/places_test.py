@@ -153,5 +153,48 @@ class Exchanged(unittest.TestCase):
         self.assertEqual(seen, {(True, False)})
 
 
+@unittest.skipUnless(harness.BIN, "AGENTVM_BIN_DIR is not set")
+class LedByAGuest(unittest.TestCase):
+    """Another VM's workspace, in which its guest exchanges a directory and a link: both belong to the caller."""
+
+    def setUp(self):
+        self.sandbox = self.enterContext(Sandbox())
+        for name in ("p/work", "secret", "state/agentvm/guest-places"):
+            os.makedirs(self.sandbox.path(name))
+        self.place, self.work, self.evil = (self.sandbox.path(name) for name in ("p", "p/work", "p/evil"))
+        os.symlink("../secret", self.evil)
+        os.symlink(self.place, self.sandbox.path("state/agentvm/guest-places/0"))
+        self.refusal = f"leads through a link in {self.place}, where a guest may write"
+
+    def test_whatever_is_resolved(self):
+        for words in (("definition", "-o", self.evil), ("init", self.evil), (*small("--dry-run"), self.evil, "--command", "--", "true"),
+                      (*small("--dry-run", "--report", f"{self.evil}/report"), "ws", "--command", "--", "true"),
+                      (*small("--dry-run", "--expose", self.evil), "ws", "--command", "--", "true")):
+            with self.subTest(words=words):
+                run = self.sandbox.run(*words)
+                self.assertNotEqual(run.code, 0, run)
+                self.assertIn(self.refusal, run.stderr, run)
+        self.assertEqual(os.listdir(self.sandbox.path("secret")), [])
+
+    def test_a_link_that_stays_inside(self):
+        os.symlink("work", self.sandbox.path("p/inside"))
+        run = self.sandbox.run("init", self.sandbox.path("p/inside"))
+        self.assertEqual(run.code, 0, run)
+        self.assertEqual(os.listdir(self.work), ["agentvm.toml"])
+
+    def test_exchanged_all_the_time(self):
+        refused, seen = 0, set()
+        with Swapper(self.work, self.evil) as swapper:
+            for _ in range(ROUNDS):
+                run = self.sandbox.run(*small("--dry-run", "--json"), self.work, "--command", "--", "true")
+                if run.code == 0:
+                    seen.add(json.loads(run.stdout)["workspace"])
+                else:
+                    refused += self.refusal in run.stderr
+        self.assertGreater(swapper.swaps, ROUNDS)
+        self.assertLessEqual(seen, {self.work, self.evil})
+        self.assertGreater(refused, 0)
+
+
 if __name__ == "__main__":
     harness.main()
