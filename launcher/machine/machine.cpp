@@ -106,7 +106,7 @@ asio::awaitable<void> Machine::boot() {
 }
 
 Share& Machine::start_share(const vmspec::ShareSpec& spec) {
-  AddedShare& added = shares_.emplace_back(AddedShare{spec, parts_.serve_share(spec, shares_.size()),
+  AddedShare& added = shares_.emplace_back(AddedShare{spec, parts_.serve_share(spec, next_share_++),
                                                       std::make_unique<TaskGroup>(executor_, end_unwatched())});
   for (const pid_t pid : added.share->processes()) parts_.watch("virtiofsd", pid);
   added.watch->spawn(watch_share(*added.share));

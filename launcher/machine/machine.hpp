@@ -12,6 +12,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <memory>
@@ -150,6 +151,7 @@ class Machine {
   bool clock_watched_ = false;
   std::map<std::string, link::Handler> services_;
   std::unique_ptr<NetworkLease> lease_;
+  std::size_t next_share_ = 0;  // never one that was used: what a withdrawn share leaves goes later
   std::vector<AddedShare> shares_;
   std::unique_ptr<GuestLinks> links_;
   std::unique_ptr<hypervisor::Hypervisor> vmm_;

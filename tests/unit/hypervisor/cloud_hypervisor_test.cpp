@@ -151,6 +151,7 @@ TEST_CASE("cloud-hypervisor: how a VM ended") {
     CAPTURE(ending.first);
     ScriptedVm one(ending.first);
     one.run(one.vm->boot());
+    write_file_atomic(one.root + "/go", "");
     CHECK(one.run(one.vm->wait()) == ending.second);
     CHECK(one.vm->processes().empty());
   }
