@@ -39,7 +39,10 @@ asio::awaitable<void> BootWatch::follow() {
     const std::size_t before = words_.news();
     for (const std::string& step : words_.add(printed)) progress_("boot", "booting the guest: " + step);
     if (words_.news() > before) moved_ = clock_.now();
-    if (words_.gave_up()) throw Error("the guest's boot failed: " + words_.failed(), "Its console output is below.");
+    if (words_.gave_up()) {
+      throw Error("the guest's boot failed: " + words_.failed(),
+                  "The guest's console output below says more; what failed is of its own NixOS configuration.");
+    }
   }
 }
 

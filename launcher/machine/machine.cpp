@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <boost/asio/use_awaitable.hpp>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -105,12 +106,13 @@ asio::awaitable<void> Machine::boot() {
   state_ = State::up;
 }
 
-Share& Machine::start_share(const vmspec::ShareSpec& spec) {
-  AddedShare& added = shares_.emplace_back(AddedShare{spec, parts_.serve_share(spec, next_share_++),
-                                                      std::make_unique<TaskGroup>(executor_, end_unwatched())});
-  for (const pid_t pid : added.share->processes()) parts_.watch("virtiofsd", pid);
-  added.watch->spawn(watch_share(*added.share));
-  return *added.share;
+std::list<Machine::AddedShare>::iterator Machine::start_share(const vmspec::ShareSpec& spec) {
+  shares_.push_back(
+      {spec, parts_.serve_share(spec, next_share_++), std::make_unique<TaskGroup>(executor_, end_unwatched())});
+  const auto added = std::prev(shares_.end());
+  for (const pid_t pid : added->share->processes()) parts_.watch("virtiofsd", pid);
+  added->watch->spawn(watch_share(*added->share));
+  return added;
 }
 
 asio::awaitable<void> Machine::boot_vmm() {
@@ -228,16 +230,16 @@ asio::awaitable<void> Machine::add_share(vmspec::ShareSpec share) {
     if (added.spec.tag == share.tag)
       throw Error(fmt::format("the VM {} has a share called {} already: {}", spec_.name, share.tag, added.spec.source));
   }
-  const std::string socket = start_share(share).socket();
+  const auto added = start_share(share);
   std::optional<Error> failure;
   try {
-    auto mounted = plug_and_mount(std::move(share), socket);
+    auto mounted = plug_and_mount(std::move(share), added->share->socket());
     co_await std::move(mounted);
   } catch (const Error& error) {
     failure = error;
   }
   if (!failure) co_return;
-  auto withdrawn = withdraw_last_share();
+  auto withdrawn = withdraw(added);
   co_await std::move(withdrawn);
   throw Error(*failure);
 }
@@ -251,22 +253,21 @@ asio::awaitable<void> Machine::plug_and_mount(vmspec::ShareSpec share, std::stri
   co_await std::move(sent);
 }
 
-asio::awaitable<void> Machine::withdraw_last_share() {
-  AddedShare& added = shares_.back();
+asio::awaitable<void> Machine::withdraw(std::list<AddedShare>::iterator added) {
   // Before virtiofsd ends: its end would be the VM's.
-  auto unwatched = added.watch->join();
+  auto unwatched = added->watch->join();
   co_await std::move(unwatched);
-  std::erase_if(setup_.mounts, [&](const guest::Mount& mount) { return mount.tag == added.spec.tag; });
+  std::erase_if(setup_.mounts, [&](const guest::Mount& mount) { return mount.tag == added->spec.tag; });
   try {
-    auto unplugging = vmm_->remove_share(added.spec.tag);
+    auto unplugging = vmm_->remove_share(added->spec.tag);
     auto unplugged = ended_within(clock_, limits_.connect, std::move(unplugging));
     co_await std::move(unplugged);
   } catch (const Error&) {
     // It never was plugged in, or the VM has ended.
   }
-  auto stopped = added.share->stop(limits_.share_stop);
+  auto stopped = added->share->stop(limits_.share_stop);
   co_await std::move(stopped);
-  shares_.pop_back();
+  shares_.erase(added);
 }
 
 asio::awaitable<void> Machine::pause() {
@@ -305,6 +306,10 @@ asio::awaitable<void> Machine::connect_links() {
   auto ready = until([this] { return linked_ && ready_report_.has_value(); });
   auto in_time = within(clock_, limits_.connect, "the guest to connect its links anew", std::move(ready));
   co_await std::move(in_time);
+  // The host's clock may have jumped while nobody could tell.
+  if (state_ != State::up) co_return;
+  auto sent = send_setup();
+  co_await std::move(sent);
 }
 
 asio::awaitable<void> Machine::ended() {
@@ -356,7 +361,7 @@ asio::awaitable<void> Machine::watch_clock() {
   for (;;) {
     auto jumped = parts_.clock_jumped();
     co_await std::move(jumped);
-    if (state_ != State::up || !linked()) continue;  // resume() tells the time
+    if (state_ != State::up || !linked()) continue;  // resume() and connect_links() tell the time
     try {
       auto sent = send_setup();
       co_await std::move(sent);

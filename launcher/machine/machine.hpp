@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -93,7 +94,7 @@ class Machine {
   boost::asio::awaitable<void> resume();
   /// Ends the sessions; what runs in the guest lives on, and its output waits.
   boost::asio::awaitable<void> drop_links();
-  /// Makes them anew. Throws Error when the guest does not come.
+  /// Makes them anew, and tells the guest the time. Throws Error when the guest does not come.
   boost::asio::awaitable<void> connect_links();
 
   /// Set once, when the VM has ended or must.
@@ -116,9 +117,9 @@ class Machine {
     std::unique_ptr<TaskGroup> watch;  // of this share alone
   };
 
-  Share& start_share(const vmspec::ShareSpec& spec);
+  std::list<AddedShare>::iterator start_share(const vmspec::ShareSpec& spec);
   boost::asio::awaitable<void> plug_and_mount(vmspec::ShareSpec share, std::string socket);
-  boost::asio::awaitable<void> withdraw_last_share();
+  boost::asio::awaitable<void> withdraw(std::list<AddedShare>::iterator added);
   boost::asio::awaitable<void> boot_vmm();
   boost::asio::awaitable<void> await_guest();
   boost::asio::awaitable<void> take_ready_report(link::StreamPtr stream);
@@ -152,7 +153,7 @@ class Machine {
   std::map<std::string, link::Handler> services_;
   std::unique_ptr<NetworkLease> lease_;
   std::size_t next_share_ = 0;  // never one that was used: what a withdrawn share leaves goes later
-  std::vector<AddedShare> shares_;
+  std::list<AddedShare> shares_;
   std::unique_ptr<GuestLinks> links_;
   std::unique_ptr<hypervisor::Hypervisor> vmm_;
   bool booted_ = false;  ///< the VMM's boot() has returned

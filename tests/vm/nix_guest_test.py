@@ -67,6 +67,16 @@ class NixGuest(VmTestCase):
         self.box.assert_nothing_left()
         return lines[2]
 
+    def test_a_first_stage_that_gives_up(self):
+        """It would wait for somebody at the console; the run ends at once, with what failed and the stage it was in."""
+        self.nix.serve_manifest(params=("test.emergency",))
+        run = self.run_nix("--guest", "nix", command=("true",))
+        self.assert_code(run, 125)
+        self.assertIn("booting the guest: the guest's first stage\n", run.stderr, run)
+        self.assertIn("the guest's boot failed: Failed to mount sysroot.mount - /sysroot.\n", run.stderr, run)
+        self.assertIn("You are in emergency mode", run.stderr, "the console's end")
+        self.box.assert_nothing_left()
+
     def test_built_by_the_first_run_and_booted_by_the_next(self):
         first = self.run_nix("--guest", "nix", command=("sh", "-c", LOOK))
         one = self.look(first, "first")

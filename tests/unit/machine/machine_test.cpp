@@ -269,6 +269,23 @@ TEST_SUITE("machine/machine") {
     CHECK(world.host.guest.setups[1].at("mounts").back().at("path") == "/docs");
   }
 
+  TEST_CASE("a share that fails is taken back and not one that was added meanwhile") {
+    World world;
+    REQUIRE(world.boot_and_set_up().empty());
+    world.host.guest.answers_setup = false;
+    const auto first = world.begin(world.machine->add_share({"one", "/srv", "/1", true, vmspec::ShareOwner::root}));
+    const auto second = world.begin(world.machine->add_share({"two", "/srv", "/2", true, vmspec::ShareOwner::root}));
+    CHECK(world.host.shares_running == 4);
+    world.advance(30s);
+    CHECK(*first == "setting up the guest: waited 30 s for the guest to set itself up");
+    CHECK(*second == *first);
+    const auto& calls = world.host.calls;
+    CHECK(std::count(calls.begin(), calls.end(), "remove_share one") == 1);
+    CHECK(std::count(calls.begin(), calls.end(), "remove_share two") == 1);
+    CHECK(world.host.shares_running == 2);
+    CHECK_FALSE(world.machine->ending());
+  }
+
   TEST_CASE("a boot is waited for while it gets on and its steps are told") {
     World world;
     world.host.guest_comes = false;
