@@ -3,8 +3,6 @@
 
 #include <array>
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -12,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "base/async/task_group.hpp"
 #include "base/unix_socket.hpp"
 
 namespace agentvm::fuzz {
@@ -55,10 +54,11 @@ void converse(link::Role role, link::Handler handler, std::function<asio::awaita
   auto [ours, theirs] = socket_pair();
   link::SessionPtr session = link::Session::create(io.get_executor(), std::move(ours), role, {}, std::move(handler));
   Socket peer(io, asio::local::stream_protocol(), theirs.release());
-  asio::co_spawn(io, run(session, ended), asio::detached);
-  if (beside) asio::co_spawn(io, beside(session), asio::detached);
-  asio::co_spawn(io, say(peer, std::move(bytes), piece), asio::detached);
-  asio::co_spawn(io, hear_everything(peer), asio::detached);
+  TaskGroup tasks(io.get_executor());
+  tasks.spawn(run(session, ended));
+  if (beside) tasks.spawn(beside(session));
+  tasks.spawn(say(peer, std::move(bytes), piece));
+  tasks.spawn(hear_everything(peer));
   io.run_for(std::chrono::seconds(4));
   if (!ended) {
     std::fputs("the session outlived its peer\n", stderr);

@@ -1,12 +1,11 @@
 // link_client_fuzz.cpp - a hostile server answers a link session that opens streams (the supervisor's control link).
 //
 // The first byte chooses: raw bytes as they are, or frames made from them; and in how small pieces they arrive.
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <cstddef>
 #include <cstdint>
 
+#include "base/async/task_group.hpp"
 #include "base/error.hpp"
 #include "tests/fuzz/hostile_peer.hpp"
 #include "tests/fuzz/http2_frames.hpp"
@@ -40,9 +39,10 @@ asio::awaitable<void> ping(link::SessionPtr session) {
 }
 
 asio::awaitable<void> use(link::SessionPtr session) {
-  const auto executor = co_await asio::this_coro::executor;
-  for (int i = 0; i < 4; ++i) asio::co_spawn(executor, use_stream(session, "/s", i % 2 == 0), asio::detached);
-  asio::co_spawn(executor, ping(session), asio::detached);
+  TaskGroup tasks(co_await asio::this_coro::executor);
+  for (int i = 0; i < 4; ++i) tasks.spawn(use_stream(session, "/s", i % 2 == 0));
+  tasks.spawn(ping(session));
+  co_await tasks.finished();
 }
 
 }  // namespace
