@@ -2,9 +2,9 @@
 # coroutines.py - checks that no coroutine is left without an owner, and none holds what may be gone before it.
 """usage: coroutines.py ROOT
 
-Outside base/async (tests/fuzz included) nobody writes asio::detached, and nobody gives co_spawn a lambda that captures by reference or captures
-`this`: a task is spawned into a TaskGroup whose owner joins it (CONTRIBUTING.md, Coroutines). Prints FILE:LINE: RULE and
-exits 1 if there was one.
+Outside base/async, tests/fuzz included, nobody writes asio::detached, and nobody gives co_spawn a lambda that captures by
+reference or captures `this`: a task is spawned into a TaskGroup whose owner joins it (CONTRIBUTING.md, Coroutines). Prints
+FILE:LINE: RULE and exits 1 if there was one.
 """
 
 import os
