@@ -19,6 +19,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/async/race.hpp"
+#include "base/async/readable.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/unix_socket.hpp"
@@ -70,6 +72,31 @@ class VsockSource final : public guest::LinkSource {
   bool linked_before_ = false;
 };
 
+/// A source that ends its daemon when it is told to: one that has agreed to a drop waits for new links without end.
+class EndingSource final : public guest::LinkSource {
+ public:
+  EndingSource(std::unique_ptr<guest::LinkSource> source, int end) : source_(std::move(source)), end_(end) {}
+
+  asio::awaitable<guest::Links> next() override {
+    guest::Links links;
+    auto came = take(links);
+    auto over = wait_for_end();
+    auto first = race(std::move(came), std::move(over));
+    if (co_await std::move(first) == 1) throw Error("the test is over");
+    co_return links;
+  }
+
+ private:
+  asio::awaitable<void> take(guest::Links& links) {
+    auto came = source_->next();
+    links = co_await std::move(came);
+  }
+  asio::awaitable<void> wait_for_end() { co_await readable(end_); }
+
+  std::unique_ptr<guest::LinkSource> source_;
+  int end_;
+};
+
 asio::awaitable<void> echo(link::StreamPtr stream) {
   stream->respond(200);
   co_await link::relay_body(*stream, *stream);
@@ -86,29 +113,35 @@ class Vm {
     links = std::make_unique<GuestLinks>(io.get_executor(), std::move(transport));
     links->serve("/ready", [this](link::StreamPtr stream) { return take_report(std::move(stream)); });
     links->serve("/mcp/echo", echo);
+    if (pipe2(end_, O_CLOEXEC) < 0) throw Error("no pipe");
+    std::unique_ptr<guest::LinkSource> source;
     if (kind == Kind::serial) {
-      source_ = guest::serial_link_source(connect_unix(at("ctl")), connect_unix(at("svc")));
+      source = guest::serial_link_source(connect_unix(at("ctl")), connect_unix(at("svc")));
     } else {
-      source_ = std::make_unique<VsockSource>(at("vsock"));
+      source = std::make_unique<VsockSource>(at("vsock"));
     }
+    source_ = std::make_unique<EndingSource>(std::move(source), end_[0]);
     daemon_ = std::async(std::launch::async, [this] { return run_guest(); });
   }
   Vm(const Vm&) = delete;
   Vm& operator=(const Vm&) = delete;
   ~Vm() {
     links->close();
+    close(end_[1]);
     io.restart();
     io.run_for(2s);
     links.reset();
+    if (daemon_.valid()) daemon_.wait();
+    close(end_[0]);
   }
 
   std::string at(const std::string& name) const { return directory_.path() + "/" + name; }
 
-  /// Runs the loop until the coroutine has ended, 60 s at most; rethrows what it threw.
+  /// Runs the loop until the coroutine has ended, 40 s at most; rethrows what it threw.
   void run(asio::awaitable<void> task) {
     auto done = asio::co_spawn(io, watched(std::move(task)), asio::use_future);
     io.restart();
-    io.run_for(60s);
+    io.run_for(40s);
     if (done.wait_for(0s) != std::future_status::ready) throw Error("the test's coroutine did not end");
     done.get();
   }
@@ -183,6 +216,7 @@ class Vm {
   }
 
   guest::TemporaryDirectory directory_;
+  int end_[2] = {-1, -1};  ///< closed for writing when the test is over
   std::unique_ptr<guest::LinkSource> source_;
   std::future<std::string> daemon_;
 };
@@ -278,8 +312,9 @@ asio::awaitable<void> feed(GuestInput& input, const std::string& bytes) {
 }
 
 asio::awaitable<void> drop_until_ended(Vm& vm, const std::string& code, const TaskGroup& tasks) {
-  while (code.empty() && !tasks.failure()) {
-    co_await sleep_for(10ms);
+  // Longer and longer: what is under way is sent again each time, and a busy machine must come on as well.
+  for (auto pause = 10ms; code.empty() && !tasks.failure(); pause += 2ms) {
+    co_await sleep_for(pause);
     co_await vm.drop_and_accept();
   }
 }
@@ -406,17 +441,11 @@ UniqueFd ask_for_echo(const Vm& vm) {
   return connection;
 }
 
-std::string read_from(int fd) {
+asio::awaitable<std::string> read_later(int fd) {
+  co_await readable(fd);
   char buffer[256];
   const ssize_t got = read(fd, buffer, sizeof buffer);
-  return std::string(buffer, static_cast<std::size_t>(got > 0 ? got : 0));
-}
-
-/// Reads on another thread, while the loop goes on.
-asio::awaitable<std::string> read_later(int fd) {
-  std::future<std::string> result = std::async(std::launch::async, read_from, fd);
-  while (result.wait_for(0s) != std::future_status::ready) co_await sleep_for(5ms);
-  co_return result.get();
+  co_return std::string(buffer, static_cast<std::size_t>(got > 0 ? got : 0));
 }
 
 asio::awaitable<void> use_services(Vm& vm) {
