@@ -1,8 +1,8 @@
 # real_definition_test.py - definitions in the real NixOS and microvm.nix: every built-in profile, and all kinds of others.
-import os
 import unittest
 
 import harness
+import mistakes
 import real
 from harness import Sandbox
 
@@ -93,6 +93,8 @@ class RealDefinitions(unittest.TestCase):
                 for word in ("console=hvc0", "boot.panic_on_fail", "quiet"):
                     self.assertIn(word, manifest["kernel_params"])
                 self.assertNotIn("systemd.machine_id", " ".join(manifest["kernel_params"]), "agentvm says it, for each VM")
+                self.assertEqual(machine["mounts"]["/workspace"]["options"],
+                                 ["defaults", "x-systemd.after=systemd-modules-load.service", "nofail", "nosuid", "nodev"])
                 self.assertIn("ConditionKernelCommandLine=agentvm.transport", machine["service"])
                 self.assertIn('WantsMountsFor="/workspace"', machine["service"])
                 self.assertIn("virtio_net", machine["initrdModules"])
@@ -171,6 +173,16 @@ class RealDefinitions(unittest.TestCase):
             with self.subTest(module=module):
                 self.sandbox.write("profiles/wrong.nix", module + "\n")
                 self.assertIn(word, self.refused('guest.modules = ["./wrong.nix"]'))
+
+    def test_what_the_made_up_world_refuses(self):
+        cases = {"as it is": self.define("rust", "rust")}
+        for file, old, new, _ in mistakes.MISTAKES:
+            if new not in mistakes.MADE_UP_ALONE:
+                cases[f"{old} -> {new}"] = self.define("rust", "rust")
+                mistakes.make(cases[f"{old} -> {new}"], file, old, new)
+        self.assertGreater(len(cases), 20)
+        taken, _ = real.evaluate("real_mistakes.nix", self.home, cases=cases)
+        self.assertEqual([name for name, is_taken in taken.items() if is_taken], ["as it is"])
 
 
 if __name__ == "__main__":
