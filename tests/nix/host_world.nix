@@ -81,7 +81,6 @@ let
   pkgs = world.nixpkgs.legacyPackages.${system} // {
     inherit lib;
     mcp-nixos = derivation "mcp-nixos" { meta.mainProgram = "mcp-nixos"; };
-    # What is generated is kept beside the file, to be looked at.
     formats.toml = _: {
       type = types.anything;
       generate = name: value: derivation name { inherit value; };
@@ -103,38 +102,51 @@ let
     "attrsOf"
     file
   ];
-  assertions = [
-    "listOf"
-    "anything"
-  ];
 
   evaluate =
-    table: modules:
+    table: modules: specialArgs:
     lib.evalModules {
       modules = modulesOf table ++ modules;
-      specialArgs = { inherit lib pkgs; };
+      specialArgs = specialArgs // {
+        inherit lib pkgs;
+        utils = import ./utils.nix;
+      };
     };
+
+  nixosSystem =
+    {
+      modules,
+      specialArgs ? { },
+      ...
+    }:
+    evaluate (
+      { "environment.etc" = files; } // builtins.fromJSON (builtins.readFile ./nixos_options.json)
+    ) modules specialArgs;
 in
 {
   inherit world lib pkgs;
 
-  nixos = evaluate (
-    {
-      "environment.etc" = files;
-      "users.users" = [
-        "attrsOf"
-        "anything"
-      ];
-    }
-    // removeAttrs (builtins.fromJSON (builtins.readFile ./nixos_options.json)) [ "users.users" ]
-  );
+  # What a definition, or a flake for a host, takes.
+  inputs = world.inputs // {
+    nixpkgs = {
+      lib = lib // {
+        inherit nixosSystem;
+      };
+      legacyPackages.${system} = pkgs;
+    };
+  };
+
+  nixos = modules: (nixosSystem { inherit modules; }).all;
 
   # Of Home Manager what its own programs.codex takes, or without that.
   home =
-    { codex }:
-    evaluate (
+    codex: modules:
+    (evaluate (
       {
-        inherit assertions;
+        assertions = [
+          "listOf"
+          "anything"
+        ];
         "home.packages" = [
           "listOf"
           "package"
@@ -155,5 +167,5 @@ in
           "path"
         ];
       }
-    );
+    ) modules { }).all;
 }

@@ -25,7 +25,7 @@ in
   }) agentvm.templates;
   # What the host's module asks of its user and finds wrong in its own defaults.
   failed = map (assertion: assertion.message) (
-    builtins.filter (assertion: !assertion.assertion) (host.all.assertions or [ ])
+    builtins.filter (assertion: !assertion.assertion) (host.assertions or [ ])
   );
-  hostPackages = map (package: package.name) host.all.environment.systemPackages;
+  hostPackages = map (package: package.name) host.environment.systemPackages;
 }
