@@ -66,8 +66,9 @@ in
       + lib.optionalString (package != null) (
         ''
           mkdir -p config/agentvm empty
+          mkdir -m 0700 run
           ln -s $out config/agentvm/profiles
-          export XDG_CONFIG_HOME=$PWD/config HOME=/homeless-shelter
+          export HOME=$PWD XDG_CONFIG_HOME=$PWD/config XDG_RUNTIME_DIR=$PWD/run
           # Elsewhere: a profile below the current directory is a workspace's, which may only narrow.
           cd empty
         ''

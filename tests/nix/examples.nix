@@ -90,8 +90,8 @@ let
 
   failed =
     config: map (one: one.message) (builtins.filter (one: !one.assertion) config.assertions or [ ]);
-  # What the file is made of (nixpkgs, pkgs/pkgs-lib/formats.nix), without a build.
-  toml = file: file.source.value;
+  # What Codex's file is made of (nixpkgs, pkgs/pkgs-lib/formats.nix), without a build; null where there is none.
+  codexOf = config: config.environment.etc."codex/config.toml".source.value or null;
 
   # What the modules put below a directory of etc or of the home.
   below = start: files: builtins.filter (lib.hasPrefix start) (builtins.attrNames files);
@@ -111,11 +111,7 @@ let
       system = builtins.unsafeDiscardStringContext (
         if nixpkgs == null then "${config.agentvm.image}" else config.system.build.toplevel.drvPath
       );
-      codex =
-        if config ? environment.etc."codex/config.toml" then
-          toml config.environment.etc."codex/config.toml"
-        else
-          null;
+      codex = codexOf config;
     };
 
   profileScript =
@@ -159,8 +155,7 @@ in
     {
       failed = failed config;
       files = below "agentvm/" config.environment.etc ++ below "codex/" config.environment.etc;
-      codex =
-        if config.programs.codex.enable then toml config.environment.etc."codex/config.toml" else null;
+      codex = codexOf config;
       inherit (config.programs.agentvm) profiles;
       script = if nixpkgs == null then (profileScript config).script else "";
     }
@@ -182,7 +177,10 @@ in
             failed = failed config;
             files = below "agentvm/" config.xdg.configFile ++ below ".codex/" (config.home.file or { });
             settings =
-              if codex then config.programs.codex.settings else toml config.home.file.".codex/config.toml";
+              if codex then
+                config.programs.codex.settings
+              else
+                config.home.file.".codex/config.toml".source.value;
             context = if codex then config.programs.codex.context else config.home.file.".codex/AGENTS.md".text;
             inherit (config.programs.agentvm) profiles;
           }
