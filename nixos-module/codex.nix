@@ -1,7 +1,8 @@
 # codex.nix - programs.codex: Codex, and the configuration that all users of a NixOS machine start from.
 #
-# Codex reads /etc/codex/config.toml below ~/.codex/config.toml, key by key, so a user's own file wins (seen with 0.169). On a
-# host that is everybody's default. In an agentvm guest (guest.modules) it adds to what agentvm writes into the agent's home.
+# Codex reads /etc/codex/config.toml below ~/.codex/config.toml, key by key, so a user's own file wins
+# (tests/model/codex_layers_test.py). On a host that is everybody's default. In an agentvm guest (guest.modules) it adds to what
+# agentvm writes into the agent's home.
 {
   config,
   lib,
