@@ -96,8 +96,9 @@ let
   # What the modules put below a directory of etc or of the home.
   below = start: files: builtins.filter (lib.hasPrefix start) (builtins.attrNames files);
 
-  # The made-up module system throws for an option that nobody sets; `all` has the others.
-  configOf = vm: if nixpkgs == null then vm.all else vm.config;
+  # The made-up module system throws for an option that nobody sets; `all` has the others, and can be looked at whole.
+  configOf = vm: if nixpkgs == null then forced vm.all else vm.config;
+  forced = config: if nixpkgs == null then builtins.deepSeq config config else config;
 
   machine =
     vm:
@@ -146,11 +147,13 @@ in
   hosts = map (
     file:
     let
-      config = world.nixos [
-        agentvm.nixosModules.default
-        agentvm.nixosModules.codex
-        file
-      ];
+      config = forced (
+        world.nixos [
+          agentvm.nixosModules.default
+          agentvm.nixosModules.codex
+          file
+        ]
+      );
     in
     {
       failed = failed config;
