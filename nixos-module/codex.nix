@@ -32,12 +32,12 @@ in
     assertions = codex.assertions "programs.codex" cfg ++ [
       {
         assertion = !(cfg.settings ? developer_instructions) || text == "";
-        message = "programs.codex.context is written as developer_instructions, which programs.codex.settings sets too.";
+        message = "programs.codex.context becomes developer_instructions, which programs.codex.settings sets too; set one of them.";
       }
       {
         # "${./AGENTS.md}" is text, too: the name of a file.
         assertion = !lib.hasPrefix builtins.storeDir text;
-        message = "programs.codex.context is the name of a file, as text; give the file itself, without quotes.";
+        message = "programs.codex.context is a string with the path of a file; give the path itself, without quotes.";
       }
     ];
 

@@ -43,7 +43,7 @@ in
   assertions = at: profiles: [
     {
       assertion = lib.all usable (builtins.attrNames profiles);
-      message = "${at}: a name is not empty, begins with no '.' and has no '/' (${lib.concatStringsSep ", " (builtins.attrNames profiles)}).";
+      message = "${at}: a profile's name must not be empty, start with '.' or contain '/' (${lib.concatStringsSep ", " (builtins.attrNames profiles)}).";
     }
   ];
 

@@ -43,6 +43,6 @@ fi
 [ "$failed" -eq 0 ] || exit 1
 echo "$# files"
 if [ -n "$missing" ]; then
-  echo "not here:$missing"
+  echo "missing:$missing"
   exit 77
 fi

@@ -76,6 +76,11 @@ class Examples(unittest.TestCase):
         """What the page says of each, wherever it was evaluated."""
         for kind in ("definitions", "flakes", "hosts", "homes"):
             self.assertEqual([each["failed"] for each in came_to[kind]], [[]] * len(came_to[kind]), kind)
+        for directory in self.definitions:
+            with open(os.path.join(directory, "AGENTS.md"), encoding="utf-8") as guidance:
+                self.assertIn("# Nix projects", guidance.read())
+        with open(os.path.join(self.definitions[0], "codex.toml"), encoding="utf-8") as codex:
+            self.assertIn("[mcp_servers.nixos]", codex.read())
         machines = dict(zip(map(os.path.basename, self.definitions), came_to["definitions"]))
         if machines:
             self.assertEqual(machines["configured"]["codex"], {
@@ -150,7 +155,7 @@ class Examples(unittest.TestCase):
             self.skipTest(nixpkgs.missing())
         for name, tree in (("AGENTVM_MICROVM", MICROVM), ("AGENTVM_HOME_MANAGER", HOME_MANAGER)):
             if not tree:
-                print(f"{name} names no tree: what takes it is left out")
+                print(f"{name} is not set: the examples that need it are left out")
         came_to = nixpkgs.evaluate("examples.nix", definitions=self.definitions, flakes=self.flake_directories(REAL_HOST, None),
                                    hosts=self.hosts, homes=self.homes, microvm=MICROVM, homeManager=HOME_MANAGER)
         self.assertEqual(len(came_to["definitions"]), len(self.definitions) if MICROVM else 0)

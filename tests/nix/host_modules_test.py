@@ -9,11 +9,11 @@ from harness import Sandbox
 WRONG = (
     ('programs.codex.mcpServers.a = { command = "x"; url = "https://y"; };', 'programs.codex.mcpServers.a must have either'),
     ("programs.codex.mcpServers.b = { };", "programs.codex.mcpServers.b must have either"),
-    ('programs.codex.context = "a"; programs.codex.settings.developer_instructions = "b";', "written as developer_instructions"),
-    ('programs.codex.context = "/nix/store/x-AGENTS.md";', "is the name of a file"),
+    ('programs.codex.context = "a"; programs.codex.settings.developer_instructions = "b";', "becomes developer_instructions"),
+    ('programs.codex.context = "/nix/store/x-AGENTS.md";', "a string with the path of a file"),
     ('programs.codex.settings.mcp_servers.x.command = "y"; programs.codex.mcpServers.z.command = "z";', "both set"),
-    ('programs.agentvm.profiles.".x".extends = "rust";', "begins with no '.'"),
-    ('programs.agentvm.profiles."a/b".extends = "rust";', "has no '/'"),
+    ('programs.agentvm.profiles.".x".extends = "rust";', "must not be empty, start with '.'"),
+    ('programs.agentvm.profiles."a/b".extends = "rust";', "or contain '/'"),
     ('services.agentvm.bridge.name = "a bridge";', "services.agentvm.bridge.name is"),
     ('services.agentvm.bridge.subnet = "8.8.8.0/24";', "services.agentvm.bridge.subnet is"),
 )

@@ -19,15 +19,15 @@ OLDEST = (2, 18)  # what nixpkgs asks for (its lib/minver.nix)
 def missing():
     """Why there is no evaluation with the real nixpkgs; "" when there is."""
     if not TREE:
-        return "AGENTVM_NIXPKGS names no tree of nixpkgs"
+        return "AGENTVM_NIXPKGS does not name a nixpkgs tree"
     if not os.path.exists(os.path.join(TREE, "nixos", "lib", "eval-config.nix")):
-        return f"AGENTVM_NIXPKGS is {TREE}, which is no nixpkgs"
+        return f"AGENTVM_NIXPKGS is {TREE}, which is not a nixpkgs tree"
     if not NIX:
-        return "there is no nix on PATH and AGENTVM_NIX names none"
+        return "nix is not on PATH, and AGENTVM_NIX does not name it"
     said = subprocess.run([NIX, "--version"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False).stdout
     version = re.search(r"(\d+)\.(\d+)", said)
     if not version or tuple(map(int, version.groups())) < OLDEST:
-        return f"{NIX} is {said.strip() or 'no Nix'}, and nixpkgs needs 2.18 or newer"
+        return f"{NIX} is {said.strip() or 'not Nix'}, and nixpkgs needs 2.18 or newer"
     return ""
 
 
