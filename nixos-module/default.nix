@@ -1,11 +1,21 @@
 # default.nix - services.agentvm: the network helper agentvm-netd, socket-activated and hardened, on a NixOS host.
-{ config, lib, pkgs, ... }:
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
 
 let
   cfg = config.services.agentvm;
-  dnsPorts = { allowedTCPPorts = [ 53 ]; allowedUDPPorts = [ 53 ]; };
+  dnsPorts = {
+    allowedTCPPorts = [ 53 ];
+    allowedUDPPorts = [ 53 ];
+  };
 in
 {
+  imports = [ ./program.nix ];
+
   options.services.agentvm = {
     enable = lib.mkOption {
       type = lib.types.bool;
@@ -62,7 +72,11 @@ in
 
     users.groups.agentvm.members = cfg.users;
 
-    boot.kernelModules = [ "tun" "bridge" "nf_tables" ];
+    boot.kernelModules = [
+      "tun"
+      "bridge"
+      "nf_tables"
+    ];
     # Guests' packets are forwarded. agentvm-netd would switch this on and off by itself; set here, no other service is
     # surprised by the change. mkDefault: a router's own setting wins.
     boot.kernel.sysctl."net.ipv4.ip_forward" = lib.mkDefault 1;
@@ -87,19 +101,29 @@ in
       description = "Network of agentvm's VMs";
       documentation = [ "man:agentvm-netd(8)" ];
       requires = [ "agentvm-netd.socket" ];
-      after = [ "agentvm-netd.socket" "network.target" "nftables.service" "firewall.service" ];
+      after = [
+        "agentvm-netd.socket"
+        "network.target"
+        "nftables.service"
+        "firewall.service"
+      ];
       serviceConfig =
         let
           netd = "${cfg.package}/libexec/agentvm/agentvm-netd";
           hardening = import ./hardening.nix;
         in
-        hardening // {
+        hardening
+        // {
           ExecStart = lib.escapeShellArgs [
             netd
-            "--bridge" cfg.bridge.name
-            "--subnet" cfg.bridge.subnet
-            "--leases-per-user" (toString cfg.leasesPerUser)
-            "--dnsmasq" "${pkgs.dnsmasq}/bin/dnsmasq"
+            "--bridge"
+            cfg.bridge.name
+            "--subnet"
+            cfg.bridge.subnet
+            "--leases-per-user"
+            (toString cfg.leasesPerUser)
+            "--dnsmasq"
+            "${pkgs.dnsmasq}/bin/dnsmasq"
           ];
           # After kill -9 too: taps, rules and forwarding of the killed one go at once.
           ExecStopPost = "${netd} --clean";

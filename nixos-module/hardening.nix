@@ -4,7 +4,13 @@
 # (dnsmasq is started as another user, so CAP_SETUID and CAP_SETGID stay), ProtectKernelTunables (it writes
 # net.ipv4.ip_forward and disable_ipv6 of its own links).
 {
-  CapabilityBoundingSet = [ "CAP_NET_ADMIN" "CAP_NET_BIND_SERVICE" "CAP_SETUID" "CAP_SETGID" "CAP_KILL" ];
+  CapabilityBoundingSet = [
+    "CAP_NET_ADMIN"
+    "CAP_NET_BIND_SERVICE"
+    "CAP_SETUID"
+    "CAP_SETGID"
+    "CAP_KILL"
+  ];
   DeviceAllow = [ "/dev/net/tun rw" ];
   DevicePolicy = "closed";
   LimitNOFILE = 8192;
@@ -21,7 +27,12 @@
   ProtectProc = "invisible";
   ProtectSystem = "strict";
   RemoveIPC = true;
-  RestrictAddressFamilies = [ "AF_UNIX" "AF_INET" "AF_INET6" "AF_NETLINK" ];
+  RestrictAddressFamilies = [
+    "AF_UNIX"
+    "AF_INET"
+    "AF_INET6"
+    "AF_NETLINK"
+  ];
   RestrictNamespaces = true;
   RestrictRealtime = true;
   RestrictSUIDSGID = true;
@@ -30,7 +41,10 @@
   RuntimeDirectoryPreserve = true;
   SystemCallArchitectures = "native";
   SystemCallErrorNumber = "EPERM";
-  SystemCallFilter = [ "@system-service" "~@resources" ];
+  SystemCallFilter = [
+    "@system-service"
+    "~@resources"
+  ];
   TasksMax = 64;
   UMask = "0077";
 }

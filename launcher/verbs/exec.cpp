@@ -7,6 +7,7 @@
 #include "launcher/client/vm_lookup.hpp"
 #include "launcher/terminal/terminal.hpp"
 #include "launcher/verbs/verbs.hpp"
+#include "vmspec/plan/guest_files.hpp"
 #include "vmspec/profile/problem.hpp"
 
 namespace agentvm::commands {
@@ -60,6 +61,10 @@ int exec(const ExecOptions& options, const Context& context) {
     } else if (const char* value = std::getenv(text.c_str())) {
       process.environment[text] = value;  // docker's meaning of a name alone
     }
+  }
+  // What a login shell of it takes instead of its own (vmspec/plan/guest_files.hpp).
+  if (const auto path = process.environment.find("PATH"); path != process.environment.end()) {
+    process.environment.emplace(vmspec::login_path_variable, path->second);
   }
   return run_remote_process(paths, process);
 }

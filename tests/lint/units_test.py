@@ -25,10 +25,10 @@ def directives(path):
 
 
 def nix_attributes(path):
-    """The same of hardening.nix, which is written in one plain form: NAME = VALUE;"""
+    """The same of hardening.nix, which is written in one plain form: NAME = VALUE; (a list has one word a line)"""
     found = {}
     with open(path, encoding="utf-8") as file:
-        for name, value in re.findall(r"^  (\w+) = (.*);$", file.read(), re.MULTILINE):
+        for name, value in re.findall(r"^  (\w+) = ([^;]*);$", file.read(), re.MULTILINE):
             words = re.findall(r'"([^"]*)"', value) or [{"true": "yes", "false": "no"}.get(value, value)]
             found[name] = [word for text in words for word in text.split()]
     return found

@@ -12,7 +12,8 @@ class Flake(unittest.TestCase):
             self.skipTest(nix.MISSING)
         with Sandbox() as sandbox:
             outputs = nix.evaluate("outputs.nix", sandbox.path("home"))
-        self.assertEqual(outputs["names"], ["apps", "checks", "devShells", "nixosModules", "packages", "templates"])
+        self.assertEqual(outputs["names"], ["apps", "checks", "devShells", "formatter", "homeModules", "nixosModules", "overlays",
+                                            "packages", "templates"])
         self.assertEqual(outputs["inputs"], {"nixpkgs": "github:NixOS/nixpkgs/nixos-unstable"})
         packages = outputs["packages"]
         self.assertEqual(packages["default"], packages["agentvm"])
@@ -20,8 +21,12 @@ class Flake(unittest.TestCase):
         self.assertRegex(packages["agentvm-guest"], r"\Aagentvm-guest-\d+\.\d+\.\d+\Z")
         self.assertEqual(outputs["app"]["type"], "app")
         self.assertTrue(outputs["app"]["program"].endswith("/bin/agentvm"))
-        self.assertEqual(outputs["checks"], {name: packages[name] for name in ("agentvm", "agentvm-guest")})
-        self.assertEqual(outputs["template"]["files"], ["AGENTS.md", "agentvm.toml"])
+        self.assertTrue(outputs["app"]["meta"]["description"])
+        self.assertEqual(outputs["checks"], ["agentvm", "agentvm-guest", "home-module", "nixos-module"])
+        self.assertEqual(outputs["overlay"], {name: packages[name] for name in ("agentvm", "agentvm-guest")})
+        self.assertEqual(outputs["modules"], ["codex", "default", "guest"])
+        self.assertEqual(outputs["templates"]["default"]["files"], ["AGENTS.md", "agentvm.toml"])
+        self.assertIn("flake.nix", outputs["templates"]["nixos"]["files"])
         self.assertEqual(outputs["failed"], [])
         self.assertIn(packages["agentvm"], outputs["hostPackages"], "services.agentvm.enable installs it")
 

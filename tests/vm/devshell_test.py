@@ -99,6 +99,13 @@ class DevShell(harness.VmTestCase):
         self.assertEqual(self.shells(), [key], "a VM that lives works in it")
         run = self.box.run("exec", "kept", "--", "sh", "-c", "of-the-shell; echo $GREETING")
         self.assertEqual((run.code, run.stdout), (0, "tool of the shell\nit's a $devShell\n"), run)
+        # As Codex runs its commands: a login shell, whose /etc/profile sets a PATH.
+        run = self.box.run("exec", "kept", "--", "bash", "-lc", "of-the-shell; bash -lc of-the-shell")
+        self.assertEqual((run.code, run.stdout), (0, "tool of the shell\n" * 2), run)
+        run = self.box.run("shell", "kept", input=b"of-the-shell\n")
+        self.assertEqual((run.code, run.stdout), (0, "tool of the shell\n"), run)
+        run = self.box.run("exec", "--env", "PATH=/mine:/usr/bin:/bin", "kept", "--", "bash", "-lc", "echo $PATH")
+        self.assertEqual((run.code, run.stdout), (0, "/mine:/usr/bin:/bin\n"), run)
         self.assert_code(self.box.run("destroy", "kept"), 0)
         os.utime(shell, (0, 0))
         swept = self.box.run("gc")

@@ -150,6 +150,7 @@ std::map<std::string, std::string> Planner::environment(bool pty) const {
   if (spec_.egress == Egress::none) out.insert(offline_environment.begin(), offline_environment.end());
   add_devshell(out);
   for (const auto& [name, value] : profile_.agent.env) out[name] = value;
+  if (out["PATH"] != spec_.image.path) out[login_path_variable] = out["PATH"];
   return out;
 }
 

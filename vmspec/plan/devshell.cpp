@@ -17,6 +17,7 @@ trap 'echo "agentvm: the devShell'\''s hook ended before the agent was started" 
 eval "$shellHook" >&2 </dev/null
 trap - EXIT
 unset -f exec
+export AGENTVM_PATH="$PATH"
 exec "$@")";
 
 }  // namespace

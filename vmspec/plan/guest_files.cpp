@@ -102,9 +102,9 @@ void add_system(std::vector<GuestFile>& out, const GuestFilesInput& input) {
                      "UMASK 022\n"
                      "USERGROUPS_ENAB yes\n"));
   out.push_back(file("/etc/profile", fmt::format("# Login shells get what the agent has.\n"
-                                                 "export PATH=\"{}\"\n"
+                                                 "export PATH=\"${{{}:-{}}}\"\n"
                                                  "export LANG=\"${{LANG:-C.UTF-8}}\"\n",
-                                                 input.path)));
+                                                 login_path_variable, input.path)));
   // Debian's bash reads it for interactive shells; the name of the machine tells them from the host's.
   out.push_back(file("/etc/bash.bashrc", "[ -z \"$PS1\" ] || PS1='\\u@\\h:\\w\\$ '\n"));
   // Files of the workspace belong to its owner outside; Git would refuse them for any other reader. A file to include

@@ -24,6 +24,10 @@ struct GuestFilesInput {
 /// /etc and the home of a host guest. What depends on the host's own /etc (certificates, alternatives) is the image's.
 std::vector<GuestFile> guest_files(const GuestFilesInput& input);
 
+/// The PATH of what agentvm starts where it is not the image's own (a devShell's, agent.env, --env): the guest's
+/// /etc/profile, of either kind, takes it instead of its own, so that `bash -lc` finds what its caller does.
+inline constexpr char login_path_variable[] = "AGENTVM_PATH";
+
 /// Who the agent is to Git unless a repository, its own configuration or its variables say otherwise. The guest's
 /// /etc/gitconfig includes it, of either kind (templates/nix/guest.nix).
 inline constexpr std::string_view git_identity_file = "/run/agentvm/gitconfig";

@@ -72,6 +72,7 @@ TEST_CASE("a devShell of a host guest: the store and its variables behind ours a
   CHECK(env.at("CODEX_HOME") == "/home/agent/.codex");
   CHECK(env.at("MINE") == "profile");
   CHECK(env.at("PATH") == "/nix/store/a/bin:/nix/store/b/bin:" + spec.image.path);
+  CHECK(env.at("AGENTVM_PATH") == env.at("PATH"));
   CHECK(spec.image.path.find("/nix") == std::string::npos);
   CHECK(env.at("shellHook") == "echo hook");
   CHECK(spec.agent.hook);
@@ -92,6 +93,7 @@ TEST_CASE("a devShell without a hook and without a PATH") {
   CHECK_FALSE(spec.agent.hook);
   CHECK_FALSE(spec.agent.env.contains("shellHook"));
   CHECK(spec.agent.env.at("PATH") == spec.image.path);
+  CHECK_FALSE(spec.agent.env.contains("AGENTVM_PATH"));
 }
 
 TEST_CASE("a devShell that is still to be built is said and where there can be none that is said at its key") {
