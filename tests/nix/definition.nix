@@ -47,8 +47,8 @@ else
     inherit (all.agentvm) manifest;
     image = {
       inherit (image) name;
-      files = map (entry: entry.name) image.entries;
-      manifest = builtins.fromJSON (builtins.unsafeDiscardStringContext (builtins.head image.entries).path.text);
+      files = builtins.attrNames image.entries;
+      manifest = builtins.fromJSON (builtins.unsafeDiscardStringContext image.entries."manifest.json".text);
     };
     runner = "${outputs.packages.x86_64-linux.runner}";
   }

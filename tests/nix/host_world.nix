@@ -23,7 +23,7 @@ let
             plain.types.anything.merge loc (
               part (value: removeAttrs value (builtins.attrNames declared.options))
             )
-            // (plain.types.submodule declared.options).merge loc (
+            // (plain.types.submodule { inherit (declared) options; }).merge loc (
               part (builtins.intersectAttrs declared.options)
             );
         }
@@ -109,7 +109,6 @@ let
       modules = modulesOf table ++ modules;
       specialArgs = specialArgs // {
         inherit lib pkgs;
-        utils = import ./utils.nix;
       };
     };
 
@@ -120,7 +119,7 @@ let
       ...
     }:
     evaluate (
-      { "environment.etc" = files; } // builtins.fromJSON (builtins.readFile ./nixos_options.json)
+      { "environment.etc" = files; } // import ./nixos_options.nix
     ) modules specialArgs;
 in
 {

@@ -1,9 +1,12 @@
 # lib.nix - a stand-in for nixpkgs' lib: what the files of this repository and definitions use of it, and no more.
+#
+# Read in nixpkgs' lib (7beb50e, see world.nix); real_stand_in_test.py calls both with the same arguments.
 let
   modules = import ./modules.nix;
-  types = import ./types.nix // {
+  basic = import ./types.nix // {
     inherit (modules) submodule;
   };
+  types = basic // import ./nixos_types.nix basic;
 in
 rec {
   inherit types;
@@ -22,12 +25,22 @@ rec {
     _type = "override";
     inherit priority content;
   };
+  mkOrder = priority: content: {
+    _type = "order";
+    inherit priority content;
+  };
   mkDefault = mkOverride 1000;
   mkForce = mkOverride 50;
 
   optional = condition: value: if condition then [ value ] else [ ];
   optionals = condition: values: if condition then values else [ ];
   optionalString = condition: text: if condition then text else "";
+  inherit (builtins) all concatStringsSep genList;
+  hasPrefix = prefix: text: builtins.substring 0 (builtins.stringLength prefix) text == prefix;
+  splitString = separator: text: builtins.filter builtins.isString (builtins.split (builtins.replaceStrings [ "." ] [ "[.]" ] separator) text);
+  take = count: values: genList (builtins.elemAt values) (if count < builtins.length values then count else builtins.length values);
+  init = values: take (builtins.length values - 1) values;
+  unique = builtins.foldl' (done: value: if builtins.elem value done then done else done ++ [ value ]) [ ];
   concatStrings = builtins.concatStringsSep "";
   concatMapStringsSep =
     separator: f: values:
@@ -45,22 +58,26 @@ rec {
     );
   nameValuePair = name: value: { inherit name value; };
 
-  # A word of a POSIX shell.
+  # strings.nix.
   escapeShellArg =
-    text:
-    if builtins.match "[A-Za-z0-9_.:/=@%+,-]+" text != null then
+    argument:
+    let
+      text = toString argument;
+    in
+    if builtins.match "[[:alnum:],._+:@%/-]+" text != null then
       text
     else
       "'${builtins.replaceStrings [ "'" ] [ "'\\''" ] text}'";
-
-  escapeShellArgs = words: builtins.concatStringsSep " " (map (word: escapeShellArg (toString word)) words);
+  escapeShellArgs = words: builtins.concatStringsSep " " (map escapeShellArg words);
   literalExpression = text: { _type = "literalExpression"; inherit text; };
 
+  # meta.nix, where getExe guesses the name and warns.
   getExe =
-    package: "${package}/bin/${package.meta.mainProgram or (throw "${package.name} names no main program")}";
-  getExe' = package: name: "${package}/bin/${name}";
-  makeBinPath = packages: builtins.concatStringsSep ":" (map (package: "${package}/bin") packages);
-  cmakeBool = name: value: "-D${name}:BOOL=${if value then "ON" else "OFF"}";
+    package: getExe' package (package.meta.mainProgram or (throw "${package.name} names no main program"));
+  getExe' = package: name: "${package.bin or package}/bin/${name}";
+  makeBinPath = packages: builtins.concatStringsSep ":" (map (package: "${package.bin or package}/bin") packages);
+  # strings.nix, cmakeOptionType.
+  cmakeBool = name: value: "-D${name}:BOOL=${if value then "TRUE" else "FALSE"}";
   cmakeFeature = name: value: "-D${name}:STRING=${value}";
 
   # Only that the parts are there.

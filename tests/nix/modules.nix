@@ -18,7 +18,7 @@ let
   isOption = value: isAttrs value && (value._type or "") == "option";
   unique = names: attrNames (listToAttrs (map (name: { inherit name; value = null; }) names));
 
-  # One module and what it imports, as { file, options, config }.
+  # One module as { file, options, config, imports }.
   load =
     args: module:
     let
@@ -34,14 +34,23 @@ let
     else if explicit && extra != { } then
       throw "The module ${file} has options or config beside `${concatStringsSep "', `" (attrNames extra)}'"
     else
-      [
-        {
-          inherit file;
-          options = value.options or { };
-          config = if explicit then value.config or { } else extra;
-        }
-      ]
-      ++ concatMap (load args) (value.imports or [ ]);
+      {
+        inherit file;
+        options = value.options or { };
+        config = if explicit then value.config or { } else extra;
+        imports = value.imports or [ ];
+      };
+
+  # Modules, what they import, what that imports. The last comes first where definitions are put together (lib/modules.nix of
+  # nixpkgs, collectModules: genericClosure, reversed).
+  loadAll =
+    args: modules:
+    let
+      loaded = map (load args) modules;
+      imported = concatMap (module: module.imports) loaded;
+    in
+    (if imported == [ ] then [ ] else loadAll args imported) ++ reverse loaded;
+  reverse = foldl' (done: one: [ one ] ++ done) [ ];
 
   # All declarations as one tree of options.
   declare =
@@ -52,7 +61,7 @@ let
     if options != [ ] then
       (
         if builtins.length trees > 1 then
-          throw "The option `${concatStringsSep "." loc}' is declared twice"
+          throw "The option `${concatStringsSep "." loc}' is already declared"
         else
           builtins.head options
       )
@@ -139,7 +148,7 @@ let
     if option.readOnly or false && builtins.length definitions > 1 then
       throw "The option `${concatStringsSep "." loc}' is read-only, and is set several times"
     else if withDefault == [ ] then
-      throw "The option `${concatStringsSep "." loc}' is used but not defined"
+      throw "The option `${concatStringsSep "." loc}' was accessed but has no value defined"
     else
       option.type.merge loc withDefault;
 
@@ -209,7 +218,7 @@ rec {
       args = specialArgs // {
         inherit config options;
       };
-      loaded = concatMap (load args) modules;
+      loaded = loadAll args modules;
       options = declare [ ] (map (module: module.options) loaded);
       known = foldl' (
         done: module: builtins.seq (checkNames [ ] options module.file module.config) done
@@ -226,17 +235,16 @@ rec {
       all = builtins.seq known (configureDefined [ ] options parts);
     };
 
-  # A type whose values have options of their own: { NAME = mkOption ...; }.
-  submodule = declared: {
+  # A type whose values have options of their own, which a module declares.
+  submodule = module: {
     description = "submodule";
-    composite = true;
     check = value: isAttrs value || isFunction value;
     merge =
       loc: defs:
       let
         evaluated = evalModules {
           modules = [
-            { options = declared; }
+            module
           ]
           ++ map (def: {
             _file = "${def.file}, ${concatStringsSep "." loc}";

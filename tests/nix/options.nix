@@ -1,6 +1,6 @@
 # options.nix - a table of option names and types (JSON) as option declarations, and as nixpkgs would describe them.
 #
-# A type is a word of types.nix, or a list: ["listOf", TYPE], ["nullOr", TYPE], ["attrsOf", TYPE], ["enum", WORD...],
+# A type is a word of types.nix or nixos_types.nix, or a list: ["listOf", TYPE], ["nullOr", TYPE], ["attrsOf", TYPE], ["enum", WORD...],
 # ["either", TYPE, TYPE], ["strMatching", PATTERN], ["submodule", { NAME = TYPE; }].
 { lib }:
 let
@@ -30,7 +30,7 @@ let
       else if kind == "strMatching" then
         types.strMatching inner
       else if kind == "submodule" then
-        types.submodule (mapAttrs (_: form: lib.mkOption { type = typeOf form; }) inner)
+        types.submodule { options = mapAttrs (_: form: lib.mkOption { type = typeOf form; }) inner; }
       else if kind == "either" then
         types.either (typeOf inner) (typeOf (elemAt form 2))
       else
@@ -39,20 +39,23 @@ let
   parts = name: filter isString (split "\\." name);
   nest = path: value: if path == [ ] then value else { ${head path} = nest (tail path) value; };
 
-  # "microvm.shares" and "microvm.shares.*.tag" from one entry.
+  # What an entry's values have options of: "microvm.shares" has "microvm.shares.*.tag".
+  inside =
+    form:
+    if isString form then
+      { }
+    else if head form == "submodule" then
+      elemAt form 1
+    else if builtins.elem (head form) [ "listOf" "attrsOf" ] then
+      inside (elemAt form 1)
+    else if head form == "either" then
+      inside (elemAt form 2)
+    else
+      { };
   described =
     name: form:
     [ (lib.nameValuePair name (typeOf form).description) ]
-    ++ (
-      if isString form || !(builtins.elem (head form) [ "listOf" "attrsOf" ]) || isString (elemAt form 1) then
-        [ ]
-      else if head (elemAt form 1) == "submodule" then
-        builtins.concatLists (
-          lib.mapAttrsToList (inner: described "${name}.*.${inner}") (elemAt (elemAt form 1) 1)
-        )
-      else
-        [ ]
-    );
+    ++ builtins.concatLists (lib.mapAttrsToList (inner: described "${name}.*.${inner}") (inside form));
 in
 {
   # One module per option: declarations of one tree are joined by the module system.

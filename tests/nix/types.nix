@@ -1,7 +1,7 @@
 # types.nix - option types: what a value must be, what it is called, and how several definitions become one.
 #
-# A stand-in for the part of nixpkgs' lib/types.nix that definitions and modules of ours use. `description` is worded as there,
-# so that a table of types can be compared with the real options.
+# A stand-in for the part of nixpkgs' lib/types.nix (7beb50e, see world.nix) that definitions and modules of ours use.
+# `description` and `class` (there: descriptionClass) are as there; real_stand_in_test.py compares them with the real options.
 let
   inherit (builtins)
     all
@@ -26,6 +26,9 @@ let
   isStringLike = value: isString value || (isAttrs value && value ? outPath) || builtins.isPath value;
   isPackage = value: isAttrs value && (value.type or "") == "derivation";
 
+  # lib/types.nix, optionDescriptionPhrase.
+  phrase = classes: type: if elem (type.class or null) classes then type.description else "(${type.description})";
+
   # Definitions are { file, value }; only the strongest priority of each is left by then (modules.nix).
   checked =
     type: loc: defs:
@@ -37,34 +40,46 @@ let
         throw "A definition for option `${place loc}' is not of type `${type.description}': ${show def.value} (${def.file})"
     ) defs;
 
+  # lib/options.nix, mergeEqualOption.
   same =
     loc: values:
     if all (value: value == head values) values then
       head values
     else
-      throw "The option `${place loc}' is defined several times, and differently: ${concatStringsSep ", " (map show values)}";
+      throw "The option `${place loc}' has conflicting definition values: ${concatStringsSep ", " (map show values)}";
 
   # A type whose definitions must agree.
-  plain = description: check: rec {
+  plain = description: check: {
     inherit description check;
+    class = "noun";
     merge = loc: defs: same loc (checked { inherit description check; } loc defs);
   };
-
-  # Composite descriptions stand in parentheses, as nixpkgs has them.
-  nested = type: if type.composite or false then "(${type.description})" else type.description;
+  clause = description: check: plain description check // { class = "nonRestrictiveClause"; };
 
   types = rec {
+    inherit checked phrase plain same;
+
+    # NixOS has it for `assertions`; its merging is not needed here.
+    unspecified = plain "unspecified value" (_: true);
     bool = plain "boolean" isBool;
     str = plain "string" isString;
     nonEmptyStr = plain "non-empty string" (value: isString value && match "[ \t\n]*" value == null);
+    singleLineStr =
+      let
+        inherit (plain "(optionally newline-terminated) single-line string" (
+          value: isString value && match "[^\n\r]*\n?" value != null
+        )) description class check merge;
+      in
+      {
+        inherit description class check;
+        merge = loc: defs: builtins.head (builtins.split "\n$" (merge loc defs));
+      };
     int = plain "signed integer" isInt;
-    positive = plain "positive integer, meaning >0" (value: isInt value && value > 0);
-    unsigned = plain "unsigned integer, meaning >=0" (value: isInt value && value >= 0);
+    positive = clause "positive integer, meaning >0" (value: isInt value && value > 0);
+    unsigned = clause "unsigned integer, meaning >=0" (value: isInt value && value >= 0);
     port = plain "16 bit unsigned integer; between 0 and 65535 (both inclusive)" (
       value: isInt value && value >= 0 && value < 65536
     );
-    # nixos/lib/systemd-lib.nix, unitNameType (nixpkgs 7beb50e, 2026-07-14).
-    unitName = strMatching "[a-zA-Z0-9@%:_.\\\\-]+[.](service|socket|device|mount|automount|swap|target|path|timer|scope|slice)";
     # Where nixpkgs has the two above.
     ints = { inherit positive unsigned; };
     path = plain "absolute path" (
@@ -73,6 +88,7 @@ let
     package = plain "package" isPackage;
     lines = {
       description = "strings concatenated with \"\\n\"";
+      class = "noun";
       check = isString;
       merge = loc: defs: concatStringsSep "\n" (checked lines loc defs);
     };
@@ -80,10 +96,12 @@ let
       pattern: plain "string matching the pattern ${pattern}" (value: isString value && match pattern value != null);
     enum =
       values:
-      plain "one of ${concatStringsSep ", " (map builtins.toJSON values)}" (value: elem value values);
+      plain "one of ${concatStringsSep ", " (map builtins.toJSON values)}" (value: elem value values)
+      // { class = "conjunction"; };
 
     anything = {
       description = "anything";
+      class = "noun";
       check = _: true;
       merge =
         loc: defs:
@@ -97,8 +115,8 @@ let
     };
 
     listOf = inner: {
-      description = "list of ${nested inner}";
-      composite = true;
+      description = "list of ${phrase [ "noun" "composite" ] inner}";
+      class = "composite";
       check = isList;
       merge =
         loc: defs:
@@ -118,9 +136,9 @@ let
     };
 
     attrsOf = inner: {
-      description = "attribute set of ${nested inner}";
-      composite = true;
-      check = value: isAttrs value && !isPackage value;
+      description = "attribute set of ${phrase [ "noun" "composite" ] inner}";
+      class = "composite";
+      check = isAttrs;
       merge =
         loc: defs:
         let
@@ -153,8 +171,8 @@ let
     };
 
     nullOr = inner: {
-      description = "null or ${nested inner}";
-      composite = true;
+      description = "null or ${phrase [ "noun" "conjunction" ] inner}";
+      class = "conjunction";
       check = value: value == null || inner.check value;
       merge =
         loc: defs:
@@ -166,12 +184,19 @@ let
         else if all (value: value != null) values then
           inner.merge loc defs
         else
-          same loc values;
+          throw "The option `${place loc}` is defined both null and not null";
     };
 
     either = one: other: {
-      description = "${nested one} or ${nested other}";
-      composite = true;
+      description =
+        let
+          last = phrase [ "noun" "conjunction" ] other;
+        in
+        if one.class or null == "nonRestrictiveClause" then
+          "${one.description}, or ${last}"
+        else
+          "${phrase [ "noun" "conjunction" ] one} or ${phrase [ "noun" "conjunction" "composite" ] other}";
+      class = "conjunction";
       check = value: one.check value || other.check value;
       merge =
         loc: defs:
@@ -211,8 +236,16 @@ let
             [ ({ priority = 100; } // def) ];
         flat = builtins.concatMap discharge defs;
         best = builtins.foldl' (least: def: if def.priority < least then def.priority else least) 9999 flat;
+        # lib/modules.nix, sortProperties: what has an order, beside 1000 for all others.
+        ordered =
+          def:
+          if isAttrs def.value && (def.value._type or "") == "order" then
+            { order = def.value.priority; } // def // { value = def.value.content; }
+          else
+            { order = 1000; } // def;
+        sorted = builtins.sort (one: other: one.order < other.order) (map ordered (filter (def: def.priority == best) flat));
       in
-      map (def: removeAttrs def [ "priority" ]) (filter (def: def.priority == best) flat);
+      map (def: removeAttrs def [ "order" "priority" ]) sorted;
   };
 in
 types

@@ -1,8 +1,9 @@
 # world.nix - the inputs of a definition, made up: nixpkgs with a few packages, NixOS's and microvm.nix's options, agents.
 #
-# A stand-in says what the real ones say, with the place it was read at: nixpkgs is NixOS/nixpkgs at
-# 7beb50e7ff79da548c79762c9130477208787e96 (2026-07-14), microvm.nix is microvm-nix/microvm.nix at
-# 71beea0076cd46dafcee97a5a2e7d00cbba5bd2f (2026-08-09).
+# A stand-in says what the real ones say, with the place it was read at. nixpkgs is that of NixOS 26.11 as
+# github:neg-serg/nixpkgs-slim has it at 7beb50e7ff79da548c79762c9130477208787e96 (2026-07-14), a copy of NixOS/nixpkgs whose one
+# edit (nixos/modules/module-list.nix) touches nothing that is read here. microvm.nix is github:microvm-nix/microvm.nix at
+# 71beea0076cd46dafcee97a5a2e7d00cbba5bd2f (2026-08-09). real_stand_in_test.py compares, where their sources are at hand.
 {
   # Of nixpkgs, lib.trivial.release.
   release ? "26.11",
@@ -12,7 +13,6 @@ let
     trivial = { inherit release; };
   };
   tables = import ./options.nix { inherit lib; };
-  read = file: builtins.fromJSON (builtins.readFile file);
   system = "x86_64-linux";
 
   derivation =
@@ -24,7 +24,7 @@ let
     }
     // attributes;
 
-  # "python3Packages.numpy" as nested sets.
+  # "python3Packages.numpy" as nested sets. "gtk+" and "with" are the tests' own: names that need quotes.
   packages = builtins.foldl' (
     set: name:
     let
@@ -39,7 +39,7 @@ let
       else
         { ${first} = (set.${first} or { }) // { ${builtins.elemAt parts 1} = package; }; }
     )
-  ) { } (read ./packages.json);
+  ) { } (builtins.fromJSON (builtins.readFile ./packages.json));
 
   pkgs = packages // {
     inherit lib;
@@ -63,9 +63,14 @@ let
         wanted = builtins.functionArgs function;
       in
       function ((builtins.intersectAttrs wanted pkgs) // given);
-    mkShell = attributes: derivation "shell" (builtins.deepSeq attributes { });
+    # pkgs/build-support/mkshell/default.nix, trivial-builders/default.nix.
+    mkShell = attributes: derivation "nix-shell" (builtins.deepSeq attributes { });
     writeText = name: text: derivation name { inherit text; };
-    linkFarm = name: entries: derivation name { inherit entries; };
+    linkFarm =
+      name: entries:
+      derivation name {
+        entries = builtins.listToAttrs (map (entry: lib.nameValuePair entry.name entry.path) entries);
+      };
   };
 
   # What microvm.nix and NixOS set by themselves of what guest.nix reads, and what microvm.nix refuses for cloud-hypervisor.
@@ -73,7 +78,9 @@ let
     { config, ... }:
     let
       cfg = config.microvm;
-      unique = values: builtins.length values == builtins.length (builtins.attrNames (lib.genAttrs values (_: null)));
+      name = config.networking.hostName;
+      times = value: values: builtins.length (builtins.filter (other: other == value) values);
+      assertThat = message: assertion: { inherit assertion message; };
     in
     {
       options.microvm.storeDisk = lib.mkOption { type = lib.types.path; };
@@ -82,15 +89,31 @@ let
         # nixpkgs, nixos/modules/config/networking.nix: the host's name is 127.0.0.2's, and localhost nobody else's.
         networking.hosts."127.0.0.2" = lib.optional (config.networking.hostName != "") config.networking.hostName;
         assertions = [
-          {
-            assertion =
+          (assertThat
+            "`networking.hosts` maps \"localhost\" to something other than \"127.0.0.1\"\nor \"::1\". This will break some applications."
+            (
               !builtins.any (builtins.elem "localhost") (
                 builtins.attrValues (removeAttrs config.networking.hosts [ "127.0.0.1" "::1" ])
-              );
-            message = "`networking.hosts` maps \"localhost\" to something other than \"127.0.0.1\" or \"::1\"";
-          }
-        ];
-        # nixpkgs, nixos/modules/config/users-groups.nix and misc/ids.nix: accounts that every NixOS makes, a few of them.
+              )
+            )
+          )
+        ]
+        # microvm.nix, nixos-modules/microvm/asserts.nix.
+        ++ map (
+          { id, ... }:
+          assertThat
+            "MicroVM ${name}: interface name ${id} is longer than the\nthe maximum length of 15 characters on Linux.\n"
+            (builtins.stringLength id <= 15)
+        ) cfg.interfaces
+        ++ map (
+          { tag, ... }:
+          let
+            used = times tag (map (share: share.tag) cfg.shares);
+          in
+          assertThat "MicroVM ${name}: share tag \"${tag}\" is used ${toString used} > 1 times.\n" (used == 1)
+        ) cfg.shares;
+        # nixpkgs, nixos/modules/config/users-groups.nix, services/system/dbus.nix, system/activation/activation-script.nix and
+        # misc/ids.nix: accounts that every NixOS makes, a few of them.
         users.users = lib.genAttrs [ "root" "messagebus" "nobody" ] (name: {
           uid = { root = 0; messagebus = 4; nobody = 65534; }.${name};
         });
@@ -98,6 +121,11 @@ let
           gid = { root = 0; wheel = 1; keys = 96; }.${name};
         });
         system.build.toplevel = derivation "nixos-system" { };
+        # nixpkgs, nixos/modules/system/boot/systemd.nix.
+        systemd.package = derivation "systemd" { };
+        # system/boot/networkd.nix, the option's default.
+        systemd.network.netdevs = { };
+        # nixos-modules/microvm/options.nix, store-disk.nix and system.nix of microvm.nix.
         microvm = {
           declaredRunner = derivation "microvm-${cfg.hypervisor}-${config.networking.hostName}" { };
           initrdPath = "/nix/store/00000000000000000000000000000000-initrd/initrd";
@@ -109,36 +137,37 @@ let
           };
           kernelParams = config.boot.kernelParams ++ [ "init=${config.system.build.toplevel}/init" ];
           graphics.enable = lib.mkOverride 1500 false;
+          # There a hash of the host's name.
           machineId = lib.mkOverride 1500 "00000000-0000-0000-0000-000000000000";
           storeDisk = "${derivation "microvm-store-disk.erofs" { }}";
           storeOnDisk = lib.mkOverride 1500 (!builtins.any (share: share.source == "/nix/store") cfg.shares);
           writableStoreOverlay = lib.mkOverride 1500 null;
         };
+        # nixos-modules/microvm/mounts.nix.
         fileSystems = builtins.listToAttrs (
           map (
             share:
             lib.nameValuePair share.mountPoint {
               device = share.tag;
               fsType = share.proto;
-              options = [ "defaults" ];
+              options = [
+                "defaults"
+                "x-systemd.after=systemd-modules-load.service"
+              ];
+              neededForBoot = lib.mkIf (share.source == "/nix/store") true;
             }
           ) cfg.shares
         );
         refused =
           map (failed: failed.message) (builtins.filter (one: !one.assertion) config.assertions)
-          # microvm.nix, lib/runners/cloud-hypervisor.nix and nixos-modules/microvm/asserts.nix.
+          # What microvm.nix throws, lib/runners/cloud-hypervisor.nix.
+          ++ lib.optional (builtins.any (share: share.proto != "virtiofs") cfg.shares) "cloud-hypervisor supports only shares that are virtiofs"
+          ++ map ({ type, ... }: "Unsupported interface type ${type} for Cloud-Hypervisor") (
+            builtins.filter ({ type, ... }: type != "tap" && type != "macvtap") cfg.interfaces
+          )
+          # Rules of ours: microvm.nix takes any hypervisor, and says of the numbers 0 to 2 only that they are reserved.
           ++ lib.optional (cfg.hypervisor != "cloud-hypervisor") "another hypervisor"
-          ++ lib.optional (builtins.any (share: share.proto != "virtiofs") cfg.shares) "a 9p share"
-          ++ lib.optional (!unique (map (share: share.tag) cfg.shares)) "two shares of one tag"
-          ++ lib.optional (builtins.any (
-            interface: interface.type == "user" || interface.type == "bridge"
-          ) cfg.interfaces) "an interface that cloud-hypervisor has not"
-          ++ lib.optional (builtins.any (interface: builtins.stringLength interface.id > 15) cfg.interfaces)
-            "an interface's name of more than 15 characters"
-          ++ lib.optional (cfg.vsock.cid < 3) "a reserved CID"
-          ++ lib.optional (
-            builtins.all (share: share.source != "/nix/store") cfg.shares && !cfg.storeOnDisk
-          ) "no store";
+          ++ lib.optional (cfg.vsock.cid < 3) "a reserved CID";
       };
     };
 
@@ -149,13 +178,14 @@ let
       specialArgs ? { },
     }:
     lib.evalModules {
-      modules = tables.modulesOf (read ./nixos_options.json) ++ modules;
+      modules = tables.modulesOf (import ./nixos_options.nix) ++ modules;
       specialArgs = specialArgs // {
         inherit lib pkgs;
-        utils = import ./utils.nix;
       };
     };
 
+  # Their names and main programs: sadjow/codex-cli-nix at 848bccf, flake.nix and package.nix; numtide/llm-agents.nix at ff4a0df,
+  # packages/. codex-rs is the tests' own.
   agentPackages.packages.${system} = {
     default = derivation "codex" { meta.mainProgram = "codex"; };
     codex = derivation "codex" { meta.mainProgram = "codex"; };
@@ -186,10 +216,10 @@ in
   inherit lib nixpkgs agentvm call nixosSystem;
   inputs = {
     inherit nixpkgs agentvm;
-    microvm.nixosModules.microvm.imports = tables.modulesOf (read ./microvm_options.json) ++ [ machine ];
+    microvm.nixosModules.microvm.imports = tables.modulesOf (import ./microvm_options.nix) ++ [ machine ];
     codex-cli-nix = agentPackages;
     llm-agents = agentPackages;
     agent-flake = agentPackages;
   };
-  descriptions = tables.descriptionsOf (read ./microvm_options.json);
+  descriptions = tables.descriptionsOf (import ./microvm_options.nix // import ./nixos_options.nix);
 }

@@ -1,2 +1,0 @@
-# descriptions.nix - the types of the table microvm_options.json in the words of nixpkgs.
-(import ./world.nix { }).descriptions
