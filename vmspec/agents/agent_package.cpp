@@ -29,7 +29,6 @@ std::string_view usual_package(AgentKind kind) {
 
 std::optional<NixPackage> nix_agent_package(AgentKind kind, std::string_view package) {
   constexpr std::string_view prefix = "nix:";
-  if (kind == AgentKind::command) return std::nullopt;
   if (package == "auto") package = usual_package(kind);
   if (!package.starts_with(prefix)) return std::nullopt;
   package.remove_prefix(prefix.size());

@@ -18,7 +18,7 @@ struct NixPackage {
 };
 
 /// What `package` (the text of agent.package) stands for with this agent; nullopt: the guest is built without one,
-/// because it comes from the host ("host", a path) or there is none (a command). `package` must have passed
+/// because it comes from the host ("host", a path) or there is none (a command without one). `package` must have passed
 /// rules::agent_package.
 std::optional<NixPackage> nix_agent_package(AgentKind kind, std::string_view package);
 

@@ -95,7 +95,12 @@ std::string flake(const Profile& profile, const DefinitionInput& input, const st
 {agent}  }};
 
   outputs =
-    inputs@{{ nixpkgs, microvm, agentvm, ... }}:
+    inputs@{{
+      nixpkgs,
+      microvm,
+      agentvm,
+      ...
+    }}:
     let
       system = {system};
       vm = nixpkgs.lib.nixosSystem {{

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "vmspec/agents/agent_package.hpp"
+#include "vmspec/agents/guidance.hpp"
 #include "vmspec/render/nix_text.hpp"
 
 namespace agentvm::vmspec {
@@ -198,7 +199,11 @@ class VmText {
       out += fmt::format("    agent.environment = {};\n", nix_string_set(profile_.agent.env, 4));
     }
     if (files_.codex_config) out += "    codex.config = ./codex.toml;\n";
-    if (files_.agents_md) out += "    agentsMd = ./AGENTS.md;\n";
+    if (files_.agents_md) {
+      out += "    agentsMd = ./AGENTS.md;\n";
+      const std::string_view place = guidance_place(profile_.agent.kind);
+      if (place != guidance_place(AgentKind::codex)) out += fmt::format("    agent.guidance = {};\n", nix_string(place));
+    }
     return out + "  };\n\n";
   }
 

@@ -73,5 +73,6 @@
     workspace = "/workspace";
     agent.package = inputs.llm-agents.packages.${pkgs.stdenv.hostPlatform.system}.claude-code;
     agentsMd = ./AGENTS.md;
+    agent.guidance = ".claude/CLAUDE.md";
   };
 }

@@ -31,7 +31,12 @@
   };
 
   outputs =
-    inputs@{ nixpkgs, microvm, agentvm, ... }:
+    inputs@{
+      nixpkgs,
+      microvm,
+      agentvm,
+      ...
+    }:
     let
       system = "x86_64-linux";
       vm = nixpkgs.lib.nixosSystem {
