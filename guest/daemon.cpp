@@ -27,6 +27,7 @@
 #include "guest/host_link.hpp"
 #include "guest/power.hpp"
 #include "guest/processes.hpp"
+#include "guest/service_manager.hpp"
 #include "guest/services.hpp"
 #include "guest/setup.hpp"
 
@@ -83,6 +84,7 @@ class Daemon {
     const SetupReply reply = apply_setup(setup);
     services_.allow(setup.services);
     if (setup.model_port != 0) services_.serve_model(setup.model_port);
+    notify_ready();
     return reply;
   }
 
