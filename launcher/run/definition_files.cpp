@@ -14,6 +14,7 @@
 #include "base/held_directory.hpp"
 #include "base/startable.hpp"
 #include "base/unique_fd.hpp"
+#include "launcher/host/kvm.hpp"
 #include "launcher/host/own_program.hpp"
 #include "launcher/host/path_facts.hpp"
 
@@ -62,6 +63,10 @@ vmspec::Definition make_definition(const vmspec::Profile& profile) {
   vmspec::DefinitionInput input{.system = nix_system(), .agentvm_flake = agentvm_flake()};
   for (const std::string& path : profile.guest.modules) input.modules.push_back({path, read_module(path)});
   return vmspec::render_definition(profile, input);
+}
+
+vmspec::Definition make_image_definition(const vmspec::Profile& profile) {
+  return make_definition(vmspec::shared_profile(profile, !host::probe_kvm().works));
 }
 
 void write_files(const std::string& directory, const std::vector<vmspec::DefinitionFile>& files, bool force) {

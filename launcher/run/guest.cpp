@@ -23,7 +23,7 @@ GuestChoice choose_guest(const vmspec::Profile& profile, const state::Roots& roo
   const GuestSource source = profile.guest.source;
   const bool automatic = source == GuestSource::automatic;
   if (source == GuestSource::host || (automatic && !find_program("nix"))) return {};
-  const auto image = image::find_nix_image(make_definition(vmspec::shared_profile(profile)), roots.cache);
+  const auto image = image::find_nix_image(make_image_definition(profile), roots.cache);
   if (image) return {.nix = image::nix_guest(*image, image::nix_store())};
   if (automatic && !on_nixos()) return {.passed_over = true};
   return {.nix = vmspec::unbuilt_nix_guest(profile)};
@@ -32,7 +32,7 @@ GuestChoice choose_guest(const vmspec::Profile& profile, const state::Roots& roo
 vmspec::NixGuest build_guest(const vmspec::Profile& profile, const state::Roots& roots,
                              const std::function<void(std::string_view line)>& progress) {
   const image::NixImage image =
-      image::build_nix_image(make_definition(vmspec::shared_profile(profile)), roots.cache, {.progress = progress});
+      image::build_nix_image(make_image_definition(profile), roots.cache, {.progress = progress});
   return image::nix_guest(image, image::nix_store());
 }
 

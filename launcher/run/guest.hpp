@@ -18,7 +18,7 @@ struct GuestChoice {
 };
 
 /// "nix" is what it says, built or not. "auto" never begins a build that nobody asked for: it takes what is built
-/// already, and builds only on NixOS, whose own /usr is no system. Starts no process. Throws Error when a module of the
+/// already, and builds only on NixOS, whose own /usr is no system. Starts no Nix. Throws Error when a module of the
 /// profile or what was built cannot be read.
 GuestChoice choose_guest(const vmspec::Profile& profile, const state::Roots& roots);
 

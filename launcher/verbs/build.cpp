@@ -46,7 +46,7 @@ int build(const BuildOptions& options, const Context& context) {
   const bool devshell = profile.guest.devshell;
   // The host's own system needs no build.
   if (!devshell || profile.guest.source != vmspec::GuestSource::host) {
-    built.push_back(image::build_nix_image(make_definition(vmspec::shared_profile(profile)), context.roots.cache,
+    built.push_back(image::build_nix_image(make_image_definition(profile), context.roots.cache,
                                            {.update = options.update, .progress = show})
                         .root);
   }

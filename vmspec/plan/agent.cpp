@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "base/wire/guest.hpp"
+#include "vmspec/agents/agents_md.hpp"
 #include "vmspec/agents/codex_command.hpp"
 #include "vmspec/agents/codex_config.hpp"
 #include "vmspec/plan/guest_files.hpp"

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <set>
 
-#include "vmspec/embedded.hpp"
 #include "vmspec/plan/paths.hpp"
 
 namespace agentvm::vmspec {
@@ -143,12 +142,6 @@ std::string git_line(std::string_view key, std::string_view value) {
   return quoted.empty() ? "" : fmt::format("\t{} = \"{}\"\n", key, quoted);
 }
 
-void replace_all(std::string& text, std::string_view what, std::string_view with) {
-  for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + with.size())) {
-    text.replace(at, what.size(), with);
-  }
-}
-
 }  // namespace
 
 std::vector<GuestFile> guest_files(const GuestFilesInput& input) {
@@ -163,58 +156,6 @@ std::vector<GuestFile> guest_files(const GuestFilesInput& input) {
 std::string git_identity_config(std::string_view name, std::string_view email) {
   const std::string lines = git_line("name", name) + git_line("email", email);
   return lines.empty() ? "" : "[user]\n" + lines;
-}
-
-std::string render_agents_md(const AgentsMdInput& input) {
-  std::string mcp;
-  for (const std::string& server : input.mcp_servers) {
-    if (server == "nixos") {
-      mcp +=
-          "* **MCP server `nixos`**: looks up packages, versions and options of nixpkgs, NixOS, Home Manager and "
-          "nix-darwin.\n"
-          "  It runs outside this machine and sees none of your files; some of its actions are switched off.\n";
-    } else {
-      mcp += fmt::format("* **MCP server `{}`**: runs outside this machine and sees none of your files.\n", server);
-    }
-  }
-  constexpr std::string_view fixed_store =
-      "The system is NixOS: /nix/store and a generated /etc. This machine's\n"
-      "  store is read-only, so `nix` can neither build nor install (\"permission denied\"); put what you unpack into "
-      "your "
-      "home or /tmp.";
-  constexpr std::string_view fixed_kernel =
-      "/usr is the host's, read-only: packages cannot be installed there;\n"
-      "  put what you build or unpack into your home or /tmp. `modprobe` finds no modules: the kernel is not the "
-      "host's.";
-  const std::string_view system =
-      input.kind == GuestKind::nix && !input.store_writable    ? fixed_store
-      : input.kind == GuestKind::host && !input.kernel_modules ? fixed_kernel
-      : input.kind == GuestKind::nix
-          ? "The system is NixOS: /nix/store and a generated /etc. There\n"
-            "  is no package manager but `nix`; put what you build or unpack into your home or /tmp."
-          : "/usr is the host's, read-only: packages cannot be installed there;\n"
-            "  put what you build or unpack into your home or /tmp.";
-  const std::string_view network =
-      input.internet
-          ? "public addresses over IPv4, no private ones and none of the host's. What you download is gone\n"
-            "  with the machine, unless it lies in the workspace."
-          : "there is none, apart from the model you run on and the MCP servers below. Do not try to download: "
-            "crates,\n"
-            "  wheels, npm packages, Git remotes and package mirrors are out of reach. Work with what is installed, "
-            "vendored or cached,\n"
-            "  and say what is missing if the task needs it.";
-  constexpr std::string_view devshell =
-      "The project's own devShell is entered already: its tools are on your PATH and its variables are set, so `nix "
-      "develop` is not\nneeded. A change to it takes effect in the next machine.\n\n";
-  std::string text = embedded_template("AGENTS.md");
-  replace_all(text, "@DEVSHELL@", input.devshell ? devshell : "");
-  replace_all(text, "@NETWORK@", network);
-  replace_all(text, "@SYSTEM@", system);
-  replace_all(text, "@MOUNT@", input.mount);
-  replace_all(text, "@USER@", input.user);
-  replace_all(text, "@READ_ONLY@", input.read_only ? " (none this time: it is read-only)" : "");
-  replace_all(text, "@MCP@", mcp);
-  return text;
 }
 
 }  // namespace agentvm::vmspec

@@ -34,18 +34,4 @@ inline constexpr std::string_view git_identity_file = "/run/agentvm/gitconfig";
 /// What is in it, for UTF-8 text; control characters are left out. "" when there is nothing to say.
 std::string git_identity_config(std::string_view name, std::string_view email);
 
-struct AgentsMdInput {
-  std::string user;
-  std::string mount;
-  bool read_only = false;                ///< the workspace
-  std::vector<std::string> mcp_servers;  ///< names
-  GuestKind kind = GuestKind::host;      ///< whose system it is
-  bool internet = false;                 ///< a network card behind NAT
-  bool devshell = false;                 ///< the agent works in the workspace's own
-  bool kernel_modules = true;            ///< a host guest's kernel finds its modules in /usr
-  bool store_writable = true;            ///< a nix guest's /nix/store
-};
-/// templates/AGENTS.md for this guest.
-std::string render_agents_md(const AgentsMdInput& input);
-
 }  // namespace agentvm::vmspec

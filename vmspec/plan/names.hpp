@@ -24,7 +24,8 @@ struct Names;
 AGENTVM_NAMES(HypervisorChoice, 3, {"auto", HypervisorChoice::automatic},
               {"cloud-hypervisor", HypervisorChoice::cloud_hypervisor}, {"qemu", HypervisorChoice::qemu});
 AGENTVM_NAMES(GuestSource, 3, {"auto", GuestSource::automatic}, {"nix", GuestSource::nix}, {"host", GuestSource::host});
-AGENTVM_NAMES(StoreShare, 2, {"host", StoreShare::host}, {"closure", StoreShare::closure});
+AGENTVM_NAMES(StoreShare, 3, {"auto", StoreShare::automatic}, {"host", StoreShare::host},
+              {"closure", StoreShare::closure});
 AGENTVM_NAMES(WorkspaceMode, 3, {"shared", WorkspaceMode::shared}, {"review", WorkspaceMode::review},
               {"read-only", WorkspaceMode::read_only});
 AGENTVM_NAMES(EgressChoice, 4, {"auto", EgressChoice::automatic}, {"nat", EgressChoice::nat},

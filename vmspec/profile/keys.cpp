@@ -133,9 +133,12 @@ std::vector<KeyRule> make_rules() {
       AGENTVM_TEXT("guest.user", guest.user, user, anyone, "a user's name",
                    "the agent's account in the guest (uid 1000); sudo asks for no password"),
 
-      AGENTVM_CHOICE("store.share", store.share,
-                     AGENTVM_NARROW("make it \"closure\"", store.share, value == StoreShare::closure || below == value),
-                     "nix guest: all of /nix/store, read-only; or only what the machine needs, as a disk"),
+      AGENTVM_CHOICE(
+          "store.share", store.share,
+          AGENTVM_NARROW("make it \"closure\"", store.share, value == StoreShare::closure || below == value),
+          "nix guest: all of /nix/store, read-only; or only what the machine needs, as a disk. `auto`: the disk "
+          "where the machine is emulated, which boots from it in two thirds of the time, and not with "
+          "guest.devshell"),
       AGENTVM_FLAG("store.writable", store.writable, anyone,
                    "nix guest: an overlay in memory, so that `nix build` works inside"),
 

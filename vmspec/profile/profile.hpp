@@ -24,7 +24,7 @@ namespace agentvm::vmspec {
 
 enum class HypervisorChoice { automatic, cloud_hypervisor, qemu };
 enum class GuestSource { automatic, nix, host };
-enum class StoreShare { host, closure };
+enum class StoreShare { automatic, host, closure };
 enum class EgressChoice { automatic, nat, proxy, none };
 enum class AgentKind { codex, claude, gemini, opencode, command };
 enum class Autonomy { full_auto, ask };
@@ -68,7 +68,7 @@ struct Profile {
   } guest;
 
   struct Store {
-    StoreShare share = StoreShare::host;
+    StoreShare share = StoreShare::automatic;
     bool writable = true;
     bool operator==(const Store&) const = default;
   } store;

@@ -7,8 +7,8 @@
 
 #include "base/wire/guest.hpp"
 #include "vmspec/agents/agent_package.hpp"
+#include "vmspec/agents/agents_md.hpp"
 #include "vmspec/agents/codex_config.hpp"
-#include "vmspec/plan/guest_files.hpp"
 #include "vmspec/render/nix_text.hpp"
 #include "vmspec/render/nix_vm.hpp"
 
@@ -187,8 +187,11 @@ Definition render_definition(const Profile& profile, const DefinitionInput& inpu
   return definition;
 }
 
-Profile shared_profile(const Profile& profile) {
+Profile shared_profile(const Profile& profile, bool emulated) {
   Profile shared = profile;
+  if (shared.store.share == StoreShare::automatic) {
+    shared.store.share = emulated && !profile.guest.devshell ? StoreShare::closure : StoreShare::host;
+  }
   shared.description.clear();
   shared.machine = {};
   shared.network = {};

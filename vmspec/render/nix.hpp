@@ -48,6 +48,7 @@ Definition render_definition(const Profile& profile, const DefinitionInput& inpu
 
 /// The same profile with everything at its default that agentvm gives a VM when it starts it (size, network, the
 /// agent's variables and own files): what is built for agentvm, so that a flag of `agentvm run` builds nothing anew.
-Profile shared_profile(const Profile& profile);
+/// `emulated` decides what an automatic store.share is: files of a share are dear to an emulated machine.
+Profile shared_profile(const Profile& profile, bool emulated);
 
 }  // namespace agentvm::vmspec

@@ -81,7 +81,7 @@ class VmText {
   std::string shares() const {
     const bool read_only = profile_.workspace.mode == WorkspaceMode::read_only;
     std::string out = "    shares = [\n";
-    if (profile_.store.share == StoreShare::host) {
+    if (profile_.store.share != StoreShare::closure) {
       out +=
           "      # The host's store, whole and read-only: there is no image to build, and every VM reads the same "
           "pages.\n"

@@ -1,4 +1,4 @@
-set(UNIT_SOURCES_vmspec golden_test.cpp support.cpp agents/codex_test.cpp
+set(UNIT_SOURCES_vmspec golden_test.cpp support.cpp agents/agents_md_test.cpp agents/codex_test.cpp
   plan/agent_program_test.cpp plan/devshell_test.cpp
   plan/guest_files_test.cpp plan/nix_test.cpp plan/paths_test.cpp plan/plan_test.cpp plan/vm_spec_test.cpp
   profile/builtin_test.cpp profile/check_test.cpp profile/key_table_test.cpp profile/keys_test.cpp

@@ -94,27 +94,6 @@ TEST_CASE("who the agent is to Git is quoted and included from the system's conf
   CHECK(config->content == "[include]\n\tpath = /run/agentvm/gitconfig\n[safe]\n\tdirectory = *\n");
 }
 
-TEST_CASE("the guidance names the workspace and the user and the servers") {
-  const std::string text =
-      render_agents_md({.user = "dev", .mount = "/code", .read_only = true, .mcp_servers = {"nixos", "other"}});
-  CHECK(text.find("`/code`") != std::string::npos);
-  CHECK(text.find("`dev`") != std::string::npos);
-  CHECK(text.find("read-only)") != std::string::npos);
-  CHECK(text.find("`nixos`") != std::string::npos);
-  CHECK(text.find("`other`") != std::string::npos);
-  CHECK(text.find('@') == std::string::npos);
-  CHECK(text.find("there is none") != std::string::npos);
-  CHECK(test::has(text, "file locks do not reach across"));
-  const std::string fixed =
-      render_agents_md({.user = "dev", .mount = "/code", .kind = GuestKind::nix, .store_writable = false});
-  CHECK(test::has(fixed, "can neither build nor install"));
-  CHECK_FALSE(test::has(render_agents_md({.user = "dev", .mount = "/code", .kind = GuestKind::nix}), "neither build"));
-  CHECK(test::has(render_agents_md({.user = "dev", .mount = "/code", .kernel_modules = false}), "no modules"));
-  const std::string online = render_agents_md({.user = "dev", .mount = "/code", .internet = true});
-  CHECK(online.find("public addresses") != std::string::npos);
-  CHECK(online.find("there is none") == std::string::npos);
-}
-
 TEST_CASE("the guest's Git knows its caller by name unless that is no text") {
   const auto file = [](const VmSpec& spec) {
     const auto found = std::find_if(spec.files.begin(), spec.files.end(),

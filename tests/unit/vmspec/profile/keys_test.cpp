@@ -53,7 +53,7 @@ const std::vector<KeyCase>& key_cases() {
        {R"("agent")", R"("_dev-1")"},
        {R"("root")", R"("Agent")", R"("")", R"("nobody")", R"("wheel")", R"("users")", R"("nixbld1")",
         R"("systemd-network")", R"("1a")", R"("a b")", R"("a/b")"}},
-      {"store.share", {R"("host")", R"("closure")"}, {R"("nfs")", "1"}},
+      {"store.share", {R"("auto")", R"("host")", R"("closure")"}, {R"("nfs")", "1"}},
       {"store.writable", {"true", "false"}, {"0"}},
       {"workspace.mode", {R"("shared")", R"("review")", R"("read-only")"}, {R"("readonly")", "1"}},
       {"workspace.mount",

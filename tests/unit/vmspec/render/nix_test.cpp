@@ -150,7 +150,7 @@ TEST_CASE("modules are relative to the file that names them") {
 }
 
 TEST_CASE("what is built for agentvm does not change with what a VM is given when it starts") {
-  const Profile plain = shared_profile(testing::builtin("rust"));
+  const Profile plain = shared_profile(testing::builtin("rust"), false);
   Profile other = testing::builtin("rust");
   std::vector<Problem> problems;
   for (const auto& [key, value] : std::vector<std::pair<const char*, const char*>>{{"machine.vcpus", "2"},
@@ -165,7 +165,7 @@ TEST_CASE("what is built for agentvm does not change with what a VM is given whe
     apply_override(other, key, value, "--set", problems);
     CHECK(problems.empty());
   }
-  CHECK(definition_of(shared_profile(other)).files == definition_of(plain).files);
+  CHECK(definition_of(shared_profile(other, false)).files == definition_of(plain).files);
   // And does with what is in the closure.
   for (const auto& [key, value] :
        std::vector<std::pair<const char*, const char*>>{{"guest.packages.add", "hello"},
@@ -176,7 +176,22 @@ TEST_CASE("what is built for agentvm does not change with what a VM is given whe
     Profile changed = testing::builtin("rust");
     apply_override(changed, key, value, "--set", problems);
     CHECK(problems.empty());
-    CHECK(definition_of(shared_profile(changed)).files != definition_of(plain).files);
+    CHECK(definition_of(shared_profile(changed, false)).files != definition_of(plain).files);
+  }
+}
+
+TEST_CASE("an emulated machine has its store as a disk unless the profile says otherwise") {
+  Profile profile = testing::builtin("rust");
+  std::vector<Problem> problems;
+  CHECK(shared_profile(profile, true).store.share == StoreShare::closure);
+  CHECK(shared_profile(profile, false).store.share == StoreShare::host);
+  profile.guest.devshell = true;  // whose packages are in the host's
+  CHECK(shared_profile(profile, true).store.share == StoreShare::host);
+  profile.guest.devshell = false;
+  for (const StoreShare said : {StoreShare::host, StoreShare::closure}) {
+    profile.store.share = said;
+    CHECK(shared_profile(profile, true).store.share == said);
+    CHECK(shared_profile(profile, false).store.share == said);
   }
 }
 
