@@ -202,7 +202,8 @@ class VmText {
     if (files_.agents_md) {
       out += "    agentsMd = ./AGENTS.md;\n";
       const std::string_view place = guidance_place(profile_.agent.kind);
-      if (place != guidance_place(AgentKind::codex)) out += fmt::format("    agent.guidance = {};\n", nix_string(place));
+      if (place != guidance_place(AgentKind::codex))
+        out += fmt::format("    agent.guidance = {};\n", nix_string(place));
     }
     return out + "  };\n\n";
   }
