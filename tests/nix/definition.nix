@@ -12,7 +12,13 @@ let
   checkInput =
     name: input:
     let
-      unknown = builtins.attrNames (removeAttrs input [ "url" "inputs" "flake" ]);
+      unknown = builtins.attrNames (
+        removeAttrs input [
+          "url"
+          "inputs"
+          "flake"
+        ]
+      );
     in
     if unknown != [ ] then
       throw "the input ${name} has ${toString unknown}"
@@ -48,7 +54,9 @@ else
     image = {
       inherit (image) name;
       files = builtins.attrNames image.entries;
-      manifest = builtins.fromJSON (builtins.unsafeDiscardStringContext image.entries."manifest.json".text);
+      manifest = builtins.fromJSON (
+        builtins.unsafeDiscardStringContext image.entries."manifest.json".text
+      );
     };
     runner = "${outputs.packages.x86_64-linux.runner}";
   }

@@ -118,9 +118,7 @@ let
       specialArgs ? { },
       ...
     }:
-    evaluate (
-      { "environment.etc" = files; } // import ./nixos_options.nix
-    ) modules specialArgs;
+    evaluate ({ "environment.etc" = files; } // import ./nixos_options.nix) modules specialArgs;
 in
 {
   inherit world lib pkgs;

@@ -37,15 +37,26 @@ rec {
   optionalString = condition: text: if condition then text else "";
   inherit (builtins) all concatStringsSep genList;
   hasPrefix = prefix: text: builtins.substring 0 (builtins.stringLength prefix) text == prefix;
-  splitString = separator: text: builtins.filter builtins.isString (builtins.split (builtins.replaceStrings [ "." ] [ "[.]" ] separator) text);
-  take = count: values: genList (builtins.elemAt values) (if count < builtins.length values then count else builtins.length values);
+  splitString =
+    separator: text:
+    builtins.filter builtins.isString (
+      builtins.split (builtins.replaceStrings [ "." ] [ "[.]" ] separator) text
+    );
+  take =
+    count: values:
+    genList (builtins.elemAt values) (
+      if count < builtins.length values then count else builtins.length values
+    );
   init = values: take (builtins.length values - 1) values;
-  unique = builtins.foldl' (done: value: if builtins.elem value done then done else done ++ [ value ]) [ ];
+  unique = builtins.foldl' (
+    done: value: if builtins.elem value done then done else done ++ [ value ]
+  ) [ ];
   concatStrings = builtins.concatStringsSep "";
   concatMapStringsSep =
     separator: f: values:
     builtins.concatStringsSep separator (map f values);
-  mapAttrsToList = f: attributes: map (name: f name attributes.${name}) (builtins.attrNames attributes);
+  mapAttrsToList =
+    f: attributes: map (name: f name attributes.${name}) (builtins.attrNames attributes);
   # As builtins.compareVersions has it.
   versionOlder = one: other: builtins.compareVersions one other < 0;
   genAttrs =
@@ -69,13 +80,18 @@ rec {
     else
       "'${builtins.replaceStrings [ "'" ] [ "'\\''" ] text}'";
   escapeShellArgs = words: builtins.concatStringsSep " " (map escapeShellArg words);
-  literalExpression = text: { _type = "literalExpression"; inherit text; };
+  literalExpression = text: {
+    _type = "literalExpression";
+    inherit text;
+  };
 
   # meta.nix, where getExe guesses the name and warns.
   getExe =
-    package: getExe' package (package.meta.mainProgram or (throw "${package.name} names no main program"));
+    package:
+    getExe' package (package.meta.mainProgram or (throw "${package.name} names no main program"));
   getExe' = package: name: "${package.bin or package}/bin/${name}";
-  makeBinPath = packages: builtins.concatStringsSep ":" (map (package: "${package.bin or package}/bin") packages);
+  makeBinPath =
+    packages: builtins.concatStringsSep ":" (map (package: "${package.bin or package}/bin") packages);
   # strings.nix, cmakeOptionType.
   cmakeBool = name: value: "-D${name}:BOOL=${if value then "TRUE" else "FALSE"}";
   cmakeFeature = name: value: "-D${name}:STRING=${value}";

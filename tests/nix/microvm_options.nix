@@ -3,7 +3,10 @@
 # Of microvm.nix at the commit that world.nix names, all declared in nixos-modules/microvm/options.nix.
 {
   "microvm.balloon" = "bool";
-  "microvm.cloud-hypervisor.extraArgs" = [ "listOf" "str" ];
+  "microvm.cloud-hypervisor.extraArgs" = [
+    "listOf"
+    "str"
+  ];
   "microvm.declaredRunner" = "package";
   "microvm.graphics.enable" = "bool";
   "microvm.hypervisor" = [
@@ -23,16 +26,31 @@
     [
       "submodule"
       {
-        bridge = [ "nullOr" "str" ];
+        bridge = [
+          "nullOr"
+          "str"
+        ];
         id = "str";
         mac = "str";
-        type = [ "enum" "user" "tap" "macvtap" "bridge" ];
+        type = [
+          "enum"
+          "user"
+          "tap"
+          "macvtap"
+          "bridge"
+        ];
       }
     ]
   ];
   "microvm.kernel" = "package";
-  "microvm.kernelParams" = [ "listOf" "str" ];
-  "microvm.machineId" = [ "nullOr" "str" ];
+  "microvm.kernelParams" = [
+    "listOf"
+    "str"
+  ];
+  "microvm.machineId" = [
+    "nullOr"
+    "str"
+  ];
   "microvm.mem" = "positive";
   "microvm.optimize.enable" = "bool";
   "microvm.shares" = [
@@ -40,24 +58,59 @@
     [
       "submodule"
       {
-        cache = [ "enum" "auto" "always" "metadata" "never" ];
-        extraArgs = [ "listOf" "str" ];
+        cache = [
+          "enum"
+          "auto"
+          "always"
+          "metadata"
+          "never"
+        ];
+        extraArgs = [
+          "listOf"
+          "str"
+        ];
         mountPoint = "path";
         posixAcl = "bool";
-        proto = [ "enum" "9p" "virtiofs" ];
+        proto = [
+          "enum"
+          "9p"
+          "virtiofs"
+        ];
         readOnly = "bool";
-        socket = [ "nullOr" "str" ];
+        socket = [
+          "nullOr"
+          "str"
+        ];
         source = "nonEmptyStr";
         tag = "str";
       }
     ]
   ];
-  "microvm.socket" = [ "nullOr" "str" ];
-  "microvm.storeDiskErofsFlags" = [ "listOf" "str" ];
-  "microvm.storeDiskType" = [ "enum" "squashfs" "erofs" ];
+  "microvm.socket" = [
+    "nullOr"
+    "str"
+  ];
+  "microvm.storeDiskErofsFlags" = [
+    "listOf"
+    "str"
+  ];
+  "microvm.storeDiskType" = [
+    "enum"
+    "squashfs"
+    "erofs"
+  ];
   "microvm.storeOnDisk" = "bool";
-  "microvm.user" = [ "nullOr" "str" ];
+  "microvm.user" = [
+    "nullOr"
+    "str"
+  ];
   "microvm.vcpu" = "positive";
-  "microvm.vsock.cid" = [ "nullOr" "int" ];
-  "microvm.writableStoreOverlay" = [ "nullOr" "str" ];
+  "microvm.vsock.cid" = [
+    "nullOr"
+    "int"
+  ];
+  "microvm.writableStoreOverlay" = [
+    "nullOr"
+    "str"
+  ];
 }

@@ -16,7 +16,16 @@ let
   inherit (types) strongest;
 
   isOption = value: isAttrs value && (value._type or "") == "option";
-  unique = names: attrNames (listToAttrs (map (name: { inherit name; value = null; }) names));
+  unique =
+    names:
+    attrNames (
+      listToAttrs (
+        map (name: {
+          inherit name;
+          value = null;
+        }) names
+      )
+    );
 
   # One module as { file, options, config, imports }.
   load =
@@ -27,7 +36,14 @@ let
       value = if isFunction raw then raw args else raw;
       file = if named then toString module else value._file or "inline";
       explicit = value ? options || value ? config;
-      extra = removeAttrs value [ "options" "config" "imports" "_file" "key" "disabledModules" ];
+      extra = removeAttrs value [
+        "options"
+        "config"
+        "imports"
+        "_file"
+        "key"
+        "disabledModules"
+      ];
     in
     if !isAttrs value then
       throw "The module ${file} is not a set"
@@ -69,7 +85,9 @@ let
       listToAttrs (
         map (name: {
           inherit name;
-          value = declare (loc ++ [ name ]) (concatMap (tree: if tree ? ${name} then [ tree.${name} ] else [ ]) trees);
+          value = declare (loc ++ [ name ]) (
+            concatMap (tree: if tree ? ${name} then [ tree.${name} ] else [ ]) trees
+          );
         }) (unique (concatMap attrNames trees))
       );
 
@@ -120,7 +138,10 @@ let
             ) done
           ) true (attrNames piece);
     in
-    if isOption options then true else foldl' (done: piece: builtins.seq (below piece.value) done) true (pieces value);
+    if isOption options then
+      true
+    else
+      foldl' (done: piece: builtins.seq (below piece.value) done) true (pieces value);
 
   valueOf =
     loc: option: defs:
@@ -154,7 +175,7 @@ let
 
   configure =
     loc: options: parts:
-    builtins.mapAttrs (name: branch: branch.value) (branches loc options parts);
+    builtins.mapAttrs (_: branch: branch.value) (branches loc options parts);
 
   # What is set or has a default, and nothing else: all of it can be evaluated.
   configureDefined =

@@ -7,18 +7,27 @@
   # config/networking.nix
   "networking.hosts" = [
     "attrsOf"
-    [ "listOf" "str" ]
+    [
+      "listOf"
+      "str"
+    ]
   ];
   # config/nix.nix
   "nix.settings.experimental-features" = "nixConf";
-  "nix.settings.trusted-users" = [ "listOf" "str" ];
+  "nix.settings.trusted-users" = [
+    "listOf"
+    "str"
+  ];
   # config/shells-environment.nix
   "environment.extraInit" = "lines";
   "environment.loginShellInit" = "lines";
   # config/sysctl.nix
   "boot.kernel.sysctl" = "sysctl";
   # config/system-path.nix
-  "environment.systemPackages" = [ "listOf" "package" ];
+  "environment.systemPackages" = [
+    "listOf"
+    "package"
+  ];
   # config/users-groups.nix
   "users.allowNoPasswordLogin" = "bool";
   "users.groups" = [
@@ -26,8 +35,14 @@
     [
       "submodule"
       {
-        gid = [ "nullOr" "int" ];
-        members = [ "listOf" "passwdStr" ];
+        gid = [
+          "nullOr"
+          "int"
+        ];
+        members = [
+          "listOf"
+          "passwdStr"
+        ];
       }
     ]
   ];
@@ -36,17 +51,29 @@
     [
       "submodule"
       {
-        extraGroups = [ "listOf" "str" ];
+        extraGroups = [
+          "listOf"
+          "str"
+        ];
         group = "str";
         home = "passwdPath";
-        homeMode = [ "strMatching" "[0-7]{1,5}" ];
+        homeMode = [
+          "strMatching"
+          "[0-7]{1,5}"
+        ];
         isNormalUser = "bool";
-        uid = [ "nullOr" "int" ];
+        uid = [
+          "nullOr"
+          "int"
+        ];
       }
     ]
   ];
   # misc/assertions.nix
-  "assertions" = [ "listOf" "unspecified" ];
+  "assertions" = [
+    "listOf"
+    "unspecified"
+  ];
   # misc/version.nix
   "system.stateVersion" = "str";
   # programs/command-not-found/command-not-found.nix
@@ -99,7 +126,11 @@
         ];
         users = [
           "listOf"
-          [ "either" "str" "int" ]
+          [
+            "either"
+            "str"
+            "int"
+          ]
         ];
       }
     ]
@@ -116,61 +147,119 @@
     [
       "submodule"
       {
-        allowedTCPPorts = [ "listOf" "port" ];
-        allowedUDPPorts = [ "listOf" "port" ];
+        allowedTCPPorts = [
+          "listOf"
+          "port"
+        ];
+        allowedUDPPorts = [
+          "listOf"
+          "port"
+        ];
       }
     ]
   ];
   # services/ttys/getty.nix
-  "services.getty.autologinUser" = [ "nullOr" "str" ];
+  "services.getty.autologinUser" = [
+    "nullOr"
+    "str"
+  ];
   # system/activation/top-level.nix
   "system.build.toplevel" = "package";
   # system/boot/kernel.nix
   "boot.initrd.kernelModules" = "attrNamesToTrue";
   "boot.kernelModules" = "attrNamesToTrue";
-  "boot.kernelParams" = [ "listOf" "kernelParam" ];
+  "boot.kernelParams" = [
+    "listOf"
+    "kernelParam"
+  ];
   # system/boot/networkd.nix
   "systemd.network.netdevs" = [
     "attrsOf"
-    [ "submodule" { } ]
+    [
+      "submodule"
+      { }
+    ]
   ];
   "systemd.network.networks" = [
     "attrsOf"
     [
       "submodule"
       {
-        linkConfig = [ "attrsOf" "unitOption" ];
-        matchConfig = [ "attrsOf" "unitOption" ];
-        networkConfig = [ "attrsOf" "unitOption" ];
+        linkConfig = [
+          "attrsOf"
+          "unitOption"
+        ];
+        matchConfig = [
+          "attrsOf"
+          "unitOption"
+        ];
+        networkConfig = [
+          "attrsOf"
+          "unitOption"
+        ];
       }
     ]
   ];
   # system/boot/stage-1.nix
   "boot.initrd.verbose" = "bool";
   # system/boot/systemd.nix
-  "systemd.generators" = [ "attrsOf" "path" ];
+  "systemd.generators" = [
+    "attrsOf"
+    "path"
+  ];
   "systemd.package" = "package";
   "systemd.units" = [
     "attrsOf"
-    [ "submodule" { enable = "bool"; } ]
+    [
+      "submodule"
+      { enable = "bool"; }
+    ]
   ];
   "systemd.services" = [
     "attrsOf"
     [
       "submodule"
       {
-        after = [ "listOf" "unitName" ];
-        before = [ "listOf" "unitName" ];
-        conflicts = [ "listOf" "unitName" ];
+        after = [
+          "listOf"
+          "unitName"
+        ];
+        before = [
+          "listOf"
+          "unitName"
+        ];
+        conflicts = [
+          "listOf"
+          "unitName"
+        ];
         description = "singleLineStr";
-        documentation = [ "listOf" "str" ];
+        documentation = [
+          "listOf"
+          "str"
+        ];
         enable = "bool";
-        overrideStrategy = [ "enum" "asDropinIfExists" "asDropin" ];
-        requires = [ "listOf" "unitName" ];
+        overrideStrategy = [
+          "enum"
+          "asDropinIfExists"
+          "asDropin"
+        ];
+        requires = [
+          "listOf"
+          "unitName"
+        ];
         restartIfChanged = "bool";
-        serviceConfig = [ "attrsOf" "unitOption" ];
-        unitConfig = [ "attrsOf" "unitOption" ];
-        wantedBy = [ "listOf" "unitName" ];
+        serviceConfig = [
+          "attrsOf"
+          "unitOption"
+        ];
+        unitConfig = [
+          "attrsOf"
+          "unitOption"
+        ];
+        wantedBy = [
+          "listOf"
+          "unitName"
+        ];
       }
     ]
   ];
@@ -180,9 +269,18 @@
       "submodule"
       {
         description = "singleLineStr";
-        socketConfig = [ "attrsOf" "unitOption" ];
-        unitConfig = [ "attrsOf" "unitOption" ];
-        wantedBy = [ "listOf" "unitName" ];
+        socketConfig = [
+          "attrsOf"
+          "unitOption"
+        ];
+        unitConfig = [
+          "attrsOf"
+          "unitOption"
+        ];
+        wantedBy = [
+          "listOf"
+          "unitName"
+        ];
       }
     ]
   ];
@@ -192,16 +290,28 @@
     [
       "submodule"
       {
-        serviceConfig = [ "attrsOf" "unitOption" ];
+        serviceConfig = [
+          "attrsOf"
+          "unitOption"
+        ];
       }
     ]
   ];
   # system/boot/systemd/journald.nix
-  "services.journald.storage" = [ "enum" "persistent" "volatile" "auto" "none" ];
+  "services.journald.storage" = [
+    "enum"
+    "persistent"
+    "volatile"
+    "auto"
+    "none"
+  ];
   # system/boot/systemd/oomd.nix
   "systemd.oomd.enable" = "bool";
   # system/boot/systemd/tmpfiles.nix
-  "systemd.tmpfiles.rules" = [ "listOf" "str" ];
+  "systemd.tmpfiles.rules" = [
+    "listOf"
+    "str"
+  ];
   # system/boot/timesyncd.nix
   "services.timesyncd.enable" = "bool";
   # tasks/filesystems.nix
@@ -210,7 +320,10 @@
     [
       "submodule"
       {
-        device = [ "nullOr" "checkedStr" ];
+        device = [
+          "nullOr"
+          "checkedStr"
+        ];
         fsType = "checkedStr";
         neededForBoot = "bool";
         options = "mountOptions";
@@ -218,7 +331,10 @@
     ]
   ];
   # tasks/network-interfaces.nix
-  "networking.hostName" = [ "strMatching" "^$|^[[:alnum:]]([[:alnum:]_-]{0,61}[[:alnum:]])?$" ];
+  "networking.hostName" = [
+    "strMatching"
+    "^$|^[[:alnum:]]([[:alnum:]_-]{0,61}[[:alnum:]])?$"
+  ];
   # virtualisation/nixos-containers.nix
   "boot.enableContainers" = "bool";
 }

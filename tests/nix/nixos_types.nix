@@ -41,7 +41,17 @@ rec {
     let
       set = types.attrsOf types.bool;
       list = types.listOf types.str;
-      given = value: if isList value then builtins.listToAttrs (map (name: { inherit name; value = true; }) value) else value;
+      given =
+        value:
+        if isList value then
+          builtins.listToAttrs (
+            map (name: {
+              inherit name;
+              value = true;
+            }) value
+          )
+        else
+          value;
     in
     {
       description = "${phrase [ "noun" ] set} or ${phrase [ "noun" ] list} convertible to it";
@@ -63,7 +73,8 @@ rec {
             head (types.checked one loc defs);
       };
     in
-    types.attrsOf one // {
+    types.attrsOf one
+    // {
       description = "open submodule of ${phrase [ "noun" "composite" ] (types.attrsOf one)}";
     };
 
@@ -74,10 +85,15 @@ rec {
     let
       list = types.listOf checkedStr;
     in
-    list // {
+    list
+    // {
       description = "non-empty ${phrase [ "noun" ] list}";
       check = value: list.check value && value != [ ];
-      merge = loc: defs: builtins.foldl' (done: value: builtins.seq value done) (list.merge loc defs) (types.checked mountOptions loc defs);
+      merge =
+        loc: defs:
+        builtins.foldl' (done: value: builtins.seq value done) (list.merge loc defs) (
+          types.checked mountOptions loc defs
+        );
     };
 
   # lib/types.nix, passwdEntry.
@@ -88,7 +104,9 @@ rec {
     types.plain "${phrase [ "noun" ] entry}, not containing newlines or colons" (
       value: entry.check value && match "[^:\n]*" (toString value) != null
     )
-    // { class = "nonRestrictiveClause"; };
+    // {
+      class = "nonRestrictiveClause";
+    };
 
   # nixos/modules/programs/git.nix: sections, sorted, and then the lists that somebody gave to keep an order.
   gitConfig =
@@ -98,16 +116,18 @@ rec {
       lists = builtins.filter (def: isList def.value);
       sets = builtins.filter (def: !isList def.value);
     in
-    either // {
-      merge = loc: defs: [ (sections.merge loc (sets defs)) ] ++ builtins.concatLists (values (lists defs));
+    either
+    // {
+      merge =
+        loc: defs: [ (sections.merge loc (sets defs)) ] ++ builtins.concatLists (values (lists defs));
     };
 
   # nixos/modules/config/nix.nix, semanticConfType: what nix.settings takes beside the options that it declares.
   nixConf =
     let
-      atom =
-        types.nullOr (types.either types.bool (types.either types.int types.str))
-        // { description = "Nix config atom (null, bool, int, float, str, path or package)"; };
+      atom = types.nullOr (types.either types.bool (types.either types.int types.str)) // {
+        description = "Nix config atom (null, bool, int, float, str, path or package)";
+      };
     in
     types.either atom (types.listOf atom);
 }

@@ -46,7 +46,12 @@ let
       { }
     else if head form == "submodule" then
       elemAt form 1
-    else if builtins.elem (head form) [ "listOf" "attrsOf" ] then
+    else if
+      builtins.elem (head form) [
+        "listOf"
+        "attrsOf"
+      ]
+    then
       inside (elemAt form 1)
     else if head form == "either" then
       inside (elemAt form 2)
@@ -59,7 +64,12 @@ let
 in
 {
   # One module per option: declarations of one tree are joined by the module system.
-  modulesOf = table: map (name: { options = nest (parts name) (lib.mkOption { type = typeOf table.${name}; }); }) (attrNames table);
+  modulesOf =
+    table:
+    map (name: { options = nest (parts name) (lib.mkOption { type = typeOf table.${name}; }); }) (
+      attrNames table
+    );
 
-  descriptionsOf = table: builtins.listToAttrs (builtins.concatLists (lib.mapAttrsToList described table));
+  descriptionsOf =
+    table: builtins.listToAttrs (builtins.concatLists (lib.mapAttrsToList described table));
 }

@@ -11,22 +11,20 @@ Evaluated in a store that takes nothing (dummy://), without network: nothing is 
 """
 import json
 import os
-import re
-import shutil
 import subprocess
 import tempfile
 
+import nixpkgs
+from nix import HERE, Refused
+from nixpkgs import NIX
 from patience import seconds
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
-OLDEST = (2, 18)
 # By the names of the inputs of flakes.
 VARIABLES = {"nixpkgs": "AGENTVM_NIXPKGS", "microvm": "AGENTVM_MICROVM", "codex-cli-nix": "AGENTVM_CODEX_CLI_NIX",
              "flake-utils": "AGENTVM_FLAKE_UTILS", "systems": "AGENTVM_NIX_SYSTEMS", "llm-agents": "AGENTVM_LLM_AGENTS",
              "blueprint": "AGENTVM_BLUEPRINT", "home-manager": "AGENTVM_HOME_MANAGER"}
 TREES = {name: os.path.realpath(os.environ[variable]) for name, variable in VARIABLES.items() if os.environ.get(variable)}
-NIX = os.environ.get("AGENTVM_NIX") or shutil.which("nix")
 
 
 def missing_trees(*names):
@@ -41,28 +39,7 @@ def missing_trees(*names):
     return ""
 
 
-def _missing():
-    lacking = missing_trees("nixpkgs", "microvm")
-    if lacking:
-        return lacking
-    if not NIX:
-        return "there is no nix on PATH, and AGENTVM_NIX names none"
-    try:
-        shown = subprocess.run([NIX, "--version"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               check=False, text=True, timeout=seconds(60)).stdout
-    except OSError as error:
-        return f"{NIX} cannot be started: {error.strerror}"
-    number = re.search(r"(\d+)\.(\d+)", shown)
-    if not number or tuple(map(int, number.groups())) < OLDEST:
-        return f"{NIX} is {shown.strip() or 'of no known version'}, and Nix {OLDEST[0]}.{OLDEST[1]} is the oldest that will do"
-    return ""
-
-
-MISSING = _missing()
-
-
-class Refused(Exception):
-    """Nix found a mistake; the text is what it said."""
+MISSING = nixpkgs.missing() or missing_trees("microvm")
 
 
 def run(words, home, limit, more=()):

@@ -22,7 +22,14 @@ builtins.mapAttrs (
     user = {
       inherit (config.users.users.${config.agentvm.user}) uid home extraGroups;
     };
-    mounts = builtins.mapAttrs (_: mount: { inherit (mount) device fsType options neededForBoot; }) config.fileSystems;
+    mounts = builtins.mapAttrs (_: mount: {
+      inherit (mount)
+        device
+        fsType
+        options
+        neededForBoot
+        ;
+    }) config.fileSystems;
     packages = map (package: package.name) config.environment.systemPackages;
     service = (unit "agentvm-guest.service").text;
     masked = builtins.filter (name: !(unit name).enable) [

@@ -80,7 +80,11 @@ builtins.mapAttrs (
   {
     failed = map (one: one.message) (builtins.filter (one: !one.assertion) config.assertions);
     # A toplevel throws where an assertion fails.
-    toplevel = if builtins.all (one: one.assertion) config.assertions then config.system.build.toplevel.drvPath else null;
+    toplevel =
+      if builtins.all (one: one.assertion) config.assertions then
+        config.system.build.toplevel.drvPath
+      else
+        null;
     inherit (config) warnings;
     service = text "agentvm-netd.service";
     socket = text "agentvm-netd.socket";

@@ -28,7 +28,10 @@ let
   lookInside =
     type: parts:
     let
-      options = removeAttrs (type.getSubOptions [ ]) [ "_module" "_freeformOptions" ];
+      options = removeAttrs (type.getSubOptions [ ]) [
+        "_module"
+        "_freeformOptions"
+      ];
       nested = type.nestedTypes or { };
     in
     if options ? ${builtins.head parts} then
@@ -46,7 +49,12 @@ let
     let
       option = look options (builtins.filter (part: part != "*") (lib.splitString "." name));
     in
-    if option == null then null else if (option._type or "") == "option" then option.type.description else option.description;
+    if option == null then
+      null
+    else if (option._type or "") == "option" then
+      option.type.description
+    else
+      option.description;
   of = name: (look options (builtins.filter (part: part != "*") (lib.splitString "." name))).type;
   element = name: (of name).nestedTypes.elemType;
 in

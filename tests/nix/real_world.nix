@@ -32,7 +32,13 @@ let
     else
       real
       // {
-        lib = real.lib.extend (_: previous: { trivial = previous.trivial // { inherit release; }; });
+        lib = real.lib.extend (
+          _: previous: {
+            trivial = previous.trivial // {
+              inherit release;
+            };
+          }
+        );
       };
   pkgs = nixpkgs.legacyPackages.${system};
   has = builtins.all (name: trees ? ${name});
@@ -61,7 +67,12 @@ let
   };
 in
 rec {
-  inherit call nixpkgs pkgs system;
+  inherit
+    call
+    nixpkgs
+    pkgs
+    system
+    ;
 
   inputs = {
     inherit nixpkgs;
@@ -72,12 +83,24 @@ rec {
     };
     agentvm = call source { inherit nixpkgs; };
     codex-cli-nix =
-      if has [ "codex-cli-nix" "flake-utils" "systems" ] then
+      if
+        has [
+          "codex-cli-nix"
+          "flake-utils"
+          "systems"
+        ]
+      then
         call trees.codex-cli-nix { inherit nixpkgs flake-utils; }
       else
         madeUp;
     llm-agents =
-      if has [ "llm-agents" "blueprint" "systems" ] then
+      if
+        has [
+          "llm-agents"
+          "blueprint"
+          "systems"
+        ]
+      then
         call trees.llm-agents {
           inherit nixpkgs blueprint;
           # Of its formatter alone.

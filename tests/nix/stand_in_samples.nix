@@ -78,7 +78,15 @@ let
   }
   // removeAttrs types [ "sysctl" ];
   # NixOS declares two of them, which are there without being set.
-  set = value: if builtins.isAttrs value then removeAttrs value [ "net.core.rmem_max" "net.core.wmem_max" ] else value;
+  set =
+    value:
+    if builtins.isAttrs value then
+      removeAttrs value [
+        "net.core.rmem_max"
+        "net.core.wmem_max"
+      ]
+    else
+      value;
 in
 {
   words = map lib.escapeShellArg [
@@ -124,46 +132,140 @@ in
       1
       2
     ])
-    (lib.mapAttrsToList (name: value: name + value) { b = "1"; a = "2"; })
+    (lib.mapAttrsToList (name: value: name + value) {
+      b = "1";
+      a = "2";
+    })
     (lib.genAttrs [ "a" ] (name: name))
     (lib.splitString "." "a.b..c")
     (lib.splitString "/" "/a/b")
-    (lib.take 5 [ 1 2 ])
-    (lib.take 1 [ 1 2 ])
-    (lib.init [ 1 2 3 ])
-    (lib.unique [ 2 1 2 ])
-    (lib.all (value: value > 0) [ 1 0 ])
-    (map (lib.hasPrefix "ab") [ "abc" "a" "" ])
+    (lib.take 5 [
+      1
+      2
+    ])
+    (lib.take 1 [
+      1
+      2
+    ])
+    (lib.init [
+      1
+      2
+      3
+    ])
+    (lib.unique [
+      2
+      1
+      2
+    ])
+    (lib.all (value: value > 0) [
+      1
+      0
+    ])
+    (map (lib.hasPrefix "ab") [
+      "abc"
+      "a"
+      ""
+    ])
   ];
   takes = builtins.mapAttrs (_: type: map (value: merged type [ value ]) odd) kinds;
   # Several definitions of one option.
   merges = {
-    same = merged lib.types.str [ "a" "a" ];
-    different = merged lib.types.str [ "a" "b" ];
-    default = merged lib.types.str [ (lib.mkDefault "a") "b" ];
-    force = merged lib.types.str [ "a" (lib.mkForce "b") ];
-    lists = merged kinds.list [ [ "a" ] (lib.mkIf false [ "b" ]) (lib.mkMerge [ [ "c" ] [ "d" ] ]) ];
+    same = merged lib.types.str [
+      "a"
+      "a"
+    ];
+    different = merged lib.types.str [
+      "a"
+      "b"
+    ];
+    default = merged lib.types.str [
+      (lib.mkDefault "a")
+      "b"
+    ];
+    force = merged lib.types.str [
+      "a"
+      (lib.mkForce "b")
+    ];
+    lists = merged kinds.list [
+      [ "a" ]
+      (lib.mkIf false [ "b" ])
+      (lib.mkMerge [
+        [ "c" ]
+        [ "d" ]
+      ])
+    ];
     numbers = merged kinds.list [ [ 1 ] ];
-    lines = merged lib.types.lines [ "a" "b" ];
-    ordered = merged lib.types.lines [ (lib.mkOrder 2000 "a") "b" (lib.mkOrder 10 (lib.mkIf true "c")) "d" ];
-    sets = merged kinds.set [ { a = "1"; } { b = lib.mkDefault "2"; } { b = "3"; } ];
-    nulls = merged kinds.maybe [ null null ];
-    mixed = merged kinds.maybe [ null "a" ];
-    deep = merged lib.types.anything [ { a.b = 1; } { a.c = lib.mkDefault 2; } ];
-    units = merged (lib.types.attrsOf types.unitOption) [ { A = "x"; } { A = [ "y" ]; } ];
-    modules = builtins.attrNames (merged types.attrNamesToTrue [ [ "a" ] { b = true; } ]);
-    sysctl = set (merged types.sysctl [ { a = 1; } { a = 1; } ]);
-    sysctlDefault = set (merged types.sysctl [ { a = lib.mkDefault 1; } { a = 0; } ]);
-    git = merged types.gitConfig [ { b.c = 1; } [ { x.y = 1; } ] { a.b = 2; } ];
+    lines = merged lib.types.lines [
+      "a"
+      "b"
+    ];
+    ordered = merged lib.types.lines [
+      (lib.mkOrder 2000 "a")
+      "b"
+      (lib.mkOrder 10 (lib.mkIf true "c"))
+      "d"
+    ];
+    sets = merged kinds.set [
+      { a = "1"; }
+      { b = lib.mkDefault "2"; }
+      { b = "3"; }
+    ];
+    nulls = merged kinds.maybe [
+      null
+      null
+    ];
+    mixed = merged kinds.maybe [
+      null
+      "a"
+    ];
+    deep = merged lib.types.anything [
+      { a.b = 1; }
+      { a.c = lib.mkDefault 2; }
+    ];
+    units = merged (lib.types.attrsOf types.unitOption) [
+      { A = "x"; }
+      { A = [ "y" ]; }
+    ];
+    modules = builtins.attrNames (
+      merged types.attrNamesToTrue [
+        [ "a" ]
+        { b = true; }
+      ]
+    );
+    sysctl = set (
+      merged types.sysctl [
+        { a = 1; }
+        { a = 1; }
+      ]
+    );
+    sysctlDefault = set (
+      merged types.sysctl [
+        { a = lib.mkDefault 1; }
+        { a = 0; }
+      ]
+    );
+    git = merged types.gitConfig [
+      { b.c = 1; }
+      [ { x.y = 1; } ]
+      { a.b = 2; }
+    ];
     sections = merged types.gitConfig [ [ { a.b = "c"; } ] ];
-    submodule = merged (lib.types.listOf (lib.types.submodule { options.a = lib.mkOption { type = lib.types.str; }; })) [ [ { a = "1"; } ] ];
-    readOnly = attempt
-      (lib.evalModules {
-        modules = [
-          { options.x = lib.mkOption { type = lib.types.int; readOnly = true; }; }
-          { x = 1; }
-          { x = 1; }
-        ];
-      }).config.x;
+    submodule = merged (lib.types.listOf (
+      lib.types.submodule { options.a = lib.mkOption { type = lib.types.str; }; }
+    )) [ [ { a = "1"; } ] ];
+    readOnly =
+      attempt
+        (lib.evalModules {
+          modules = [
+            {
+              options.x = lib.mkOption {
+                type = lib.types.int;
+                readOnly = true;
+              };
+            }
+            { x = 1; }
+            { x = 1; }
+          ];
+        }).config.x;
   };
 }

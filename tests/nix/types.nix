@@ -27,7 +27,9 @@ let
   isPackage = value: isAttrs value && (value.type or "") == "derivation";
 
   # lib/types.nix, optionDescriptionPhrase.
-  phrase = classes: type: if elem (type.class or null) classes then type.description else "(${type.description})";
+  phrase =
+    classes: type:
+    if elem (type.class or null) classes then type.description else "(${type.description})";
 
   # Definitions are { file, value }; only the strongest priority of each is left by then (modules.nix).
   checked =
@@ -57,7 +59,12 @@ let
   clause = description: check: plain description check // { class = "nonRestrictiveClause"; };
 
   types = rec {
-    inherit checked phrase plain same;
+    inherit
+      checked
+      phrase
+      plain
+      same
+      ;
 
     # NixOS has it for `assertions`; its merging is not needed here.
     unspecified = plain "unspecified value" (_: true);
@@ -66,9 +73,15 @@ let
     nonEmptyStr = plain "non-empty string" (value: isString value && match "[ \t\n]*" value == null);
     singleLineStr =
       let
-        inherit (plain "(optionally newline-terminated) single-line string" (
-          value: isString value && match "[^\n\r]*\n?" value != null
-        )) description class check merge;
+        inherit
+          (plain "(optionally newline-terminated) single-line string" (
+            value: isString value && match "[^\n\r]*\n?" value != null
+          ))
+          description
+          class
+          check
+          merge
+          ;
       in
       {
         inherit description class check;
@@ -83,7 +96,11 @@ let
     # Where nixpkgs has the two above.
     ints = { inherit positive unsigned; };
     path = plain "absolute path" (
-      value: isStringLike value && match "/.*" (if isString value then builtins.unsafeDiscardStringContext value else "${value}") != null
+      value:
+      isStringLike value
+      &&
+        match "/.*" (if isString value then builtins.unsafeDiscardStringContext value else "${value}")
+        != null
     );
     package = plain "package" isPackage;
     lines = {
@@ -93,11 +110,16 @@ let
       merge = loc: defs: concatStringsSep "\n" (checked lines loc defs);
     };
     strMatching =
-      pattern: plain "string matching the pattern ${pattern}" (value: isString value && match pattern value != null);
+      pattern:
+      plain "string matching the pattern ${pattern}" (
+        value: isString value && match pattern value != null
+      );
     enum =
       values:
       plain "one of ${concatStringsSep ", " (map builtins.toJSON values)}" (value: elem value values)
-      // { class = "conjunction"; };
+      // {
+        class = "conjunction";
+      };
 
     anything = {
       description = "anything";
@@ -243,9 +265,17 @@ let
             { order = def.value.priority; } // def // { value = def.value.content; }
           else
             { order = 1000; } // def;
-        sorted = builtins.sort (one: other: one.order < other.order) (map ordered (filter (def: def.priority == best) flat));
+        sorted = builtins.sort (one: other: one.order < other.order) (
+          map ordered (filter (def: def.priority == best) flat)
+        );
       in
-      map (def: removeAttrs def [ "order" "priority" ]) sorted;
+      map (
+        def:
+        removeAttrs def [
+          "order"
+          "priority"
+        ]
+      ) sorted;
   };
 in
 types

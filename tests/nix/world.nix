@@ -37,7 +37,11 @@ let
       if builtins.length parts == 1 then
         { ${name} = package; }
       else
-        { ${first} = (set.${first} or { }) // { ${builtins.elemAt parts 1} = package; }; }
+        {
+          ${first} = (set.${first} or { }) // {
+            ${builtins.elemAt parts 1} = package;
+          };
+        }
     )
   ) { } (builtins.fromJSON (builtins.readFile ./packages.json));
 
@@ -87,13 +91,20 @@ let
       options.refused = lib.mkOption { type = lib.types.listOf lib.types.str; };
       config = {
         # nixpkgs, nixos/modules/config/networking.nix: the host's name is 127.0.0.2's, and localhost nobody else's.
-        networking.hosts."127.0.0.2" = lib.optional (config.networking.hostName != "") config.networking.hostName;
+        networking.hosts."127.0.0.2" = lib.optional (
+          config.networking.hostName != ""
+        ) config.networking.hostName;
         assertions = [
           (assertThat
             "`networking.hosts` maps \"localhost\" to something other than \"127.0.0.1\"\nor \"::1\". This will break some applications."
             (
               !builtins.any (builtins.elem "localhost") (
-                builtins.attrValues (removeAttrs config.networking.hosts [ "127.0.0.1" "::1" ])
+                builtins.attrValues (
+                  removeAttrs config.networking.hosts [
+                    "127.0.0.1"
+                    "::1"
+                  ]
+                )
               )
             )
           )
@@ -115,10 +126,22 @@ let
         # nixpkgs, nixos/modules/config/users-groups.nix, services/system/dbus.nix, system/activation/activation-script.nix and
         # misc/ids.nix: accounts that every NixOS makes, a few of them.
         users.users = lib.genAttrs [ "root" "messagebus" "nobody" ] (name: {
-          uid = { root = 0; messagebus = 4; nobody = 65534; }.${name};
+          uid =
+            {
+              root = 0;
+              messagebus = 4;
+              nobody = 65534;
+            }
+            .${name};
         });
         users.groups = lib.genAttrs [ "root" "wheel" "keys" ] (name: {
-          gid = { root = 0; wheel = 1; keys = 96; }.${name};
+          gid =
+            {
+              root = 0;
+              wheel = 1;
+              keys = 96;
+            }
+            .${name};
         });
         system.build.toplevel = derivation "nixos-system" { };
         # nixpkgs, nixos/modules/system/boot/systemd.nix.
@@ -161,7 +184,9 @@ let
         refused =
           map (failed: failed.message) (builtins.filter (one: !one.assertion) config.assertions)
           # What microvm.nix throws, lib/runners/cloud-hypervisor.nix.
-          ++ lib.optional (builtins.any (share: share.proto != "virtiofs") cfg.shares) "cloud-hypervisor supports only shares that are virtiofs"
+          ++ lib.optional (builtins.any (
+            share: share.proto != "virtiofs"
+          ) cfg.shares) "cloud-hypervisor supports only shares that are virtiofs"
           ++ map ({ type, ... }: "Unsupported interface type ${type} for Cloud-Hypervisor") (
             builtins.filter ({ type, ... }: type != "tap" && type != "macvtap") cfg.interfaces
           )
@@ -173,9 +198,9 @@ let
 
   nixosSystem =
     {
-      system,
       modules,
       specialArgs ? { },
+      ...
     }:
     lib.evalModules {
       modules = tables.modulesOf (import ./nixos_options.nix) ++ modules;
@@ -206,17 +231,29 @@ let
   call =
     place: flake: inputs:
     let
-      self = flake.outputs (inputs // { inherit self; }) // { outPath = place; };
+      self = flake.outputs (inputs // { inherit self; }) // {
+        outPath = place;
+      };
     in
     self;
 
-  agentvm = call "/nix/store/00000000000000000000000000000000-source" (import ../../flake.nix) { inherit nixpkgs; };
+  agentvm = call "/nix/store/00000000000000000000000000000000-source" (import ../../flake.nix) {
+    inherit nixpkgs;
+  };
 in
 {
-  inherit lib nixpkgs agentvm call nixosSystem;
+  inherit
+    lib
+    nixpkgs
+    agentvm
+    call
+    nixosSystem
+    ;
   inputs = {
     inherit nixpkgs agentvm;
-    microvm.nixosModules.microvm.imports = tables.modulesOf (import ./microvm_options.nix) ++ [ machine ];
+    microvm.nixosModules.microvm.imports = tables.modulesOf (import ./microvm_options.nix) ++ [
+      machine
+    ];
     codex-cli-nix = agentPackages;
     llm-agents = agentPackages;
     agent-flake = agentPackages;
