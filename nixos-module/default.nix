@@ -40,7 +40,7 @@ in
     bridge.name = lib.mkOption {
       type = lib.types.str;
       default = "microbr";
-      description = "Name of the bridge, 1 to 14 letters, digits, '-' and '_'. It exists while there are guests.";
+      description = "Name of the bridge: 1 to 14 letters, digits, '-' and '_', the first no digit and no '-'. It exists while there are guests.";
     };
 
     bridge.subnet = lib.mkOption {
@@ -59,8 +59,8 @@ in
   config = lib.mkIf cfg.enable {
     assertions = [
       {
-        assertion = builtins.match "[A-Za-z0-9_-]{1,14}" cfg.bridge.name != null;
-        message = "services.agentvm.bridge.name is \"${cfg.bridge.name}\"; it must be 1 to 14 letters, digits, '-' and '_'.";
+        assertion = builtins.match "[A-Za-z_][A-Za-z0-9_-]{0,13}" cfg.bridge.name != null;
+        message = "services.agentvm.bridge.name is \"${cfg.bridge.name}\"; it must be 1 to 14 letters, digits, '-' and '_', and begin with a letter or '_', as NixOS's firewall writes it without quotes.";
       }
       {
         assertion =
@@ -77,11 +77,11 @@ in
       "bridge"
       "nf_tables"
     ];
-    # Guests' packets are forwarded. agentvm-netd would switch this on and off by itself; set here, no other service is
-    # surprised by the change. mkDefault: a router's own setting wins.
-    boot.kernel.sysctl."net.ipv4.ip_forward" = lib.mkDefault 1;
-
     networking.firewall.interfaces.${cfg.bridge.name} = dnsPorts;
+    # A firewall that filters what is forwarded refuses what nobody names. What a guest may reach is agentvm-netd's to say.
+    networking.firewall.extraForwardRules = lib.mkIf config.networking.firewall.filterForward ''
+      iifname "${cfg.bridge.name}" accept comment "agentvm's guests"
+    '';
 
     environment.systemPackages = [ cfg.package ];
 

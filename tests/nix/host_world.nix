@@ -118,7 +118,13 @@ let
       specialArgs ? { },
       ...
     }:
-    evaluate ({ "environment.etc" = files; } // import ./nixos_options.nix) modules specialArgs;
+    evaluate ({ "environment.etc" = files; } // import ./nixos_options.nix) (
+      [
+        # nixos/modules/services/networking/firewall-nftables.nix, the option's default.
+        { networking.firewall.filterForward = lib.mkOverride 1500 false; }
+      ]
+      ++ modules
+    ) specialArgs;
 in
 {
   inherit world lib pkgs;

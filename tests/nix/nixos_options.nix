@@ -158,6 +158,9 @@
       }
     ]
   ];
+  # services/networking/firewall-nftables.nix
+  "networking.firewall.extraForwardRules" = "lines";
+  "networking.firewall.filterForward" = "bool";
   # services/ttys/getty.nix
   "services.getty.autologinUser" = [
     "nullOr"
@@ -335,6 +338,7 @@
     "strMatching"
     "^$|^[[:alnum:]]([[:alnum:]_-]{0,61}[[:alnum:]])?$"
   ];
+  "networking.useNetworkd" = "bool";
   # virtualisation/nixos-containers.nix
   "boot.enableContainers" = "bool";
 }

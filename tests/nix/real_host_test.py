@@ -110,10 +110,13 @@ class RealHosts(unittest.TestCase):
             for protocol in ("tcp", "udp"):
                 self.assertRegex(rules, rf'iifname "?microbr"? {protocol} dport {{ 53 }} accept')
 
-    def test_packets_are_forwarded_where_nobody_has_decided_otherwise(self):
-        forwarding = {name: self.host(name)["forwarding"] for name in KINDS}
-        self.assertEqual(forwarding.pop("never-forwards"), 0, "a host's own word wins")
-        self.assertEqual(set(forwarding.values()), {1})
+        self.assertIn('iifname "microbr" accept', self.host("router")["rules"], "it filters what is forwarded, too")
+        self.assertNotIn('iifname "microbr" accept', self.host("nftables")["rules"])
+
+    def test_a_host_forwards_as_it_did(self):
+        """agentvm-netd forwards while there are guests; the module makes no router of a host."""
+        forwarding = {name: self.host(name)["forwarding"] for name in ("plain", "nftables", "never-forwards", "router")}
+        self.assertEqual(forwarding, {"plain": None, "nftables": None, "never-forwards": 0, "router": 1})
 
     def test_networkd_leaves_the_bridge_and_the_taps_alone(self):
         networks = self.host("networkd")["networks"]

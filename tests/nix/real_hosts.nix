@@ -89,7 +89,7 @@ builtins.mapAttrs (
     service = text "agentvm-netd.service";
     socket = text "agentvm-netd.socket";
     members = config.users.groups.agentvm.members;
-    forwarding = config.boot.kernel.sysctl."net.ipv4.ip_forward";
+    forwarding = config.boot.kernel.sysctl."net.ipv4.ip_forward" or null;
     packages = map (package: package.name) config.environment.systemPackages;
     opened = config.networking.firewall.interfaces;
     # What other services of a host may do to a bridge and to the taps.

@@ -16,6 +16,8 @@ in
   # udev may come to the card only after agentvm-guest has looked for it.
   boot.initrd.kernelModules = [ "virtio_net" ];
 
+  # The networks below are networkd's.
+  networking.useNetworkd = lib.mkDefault true;
   systemd.network.networks."40-agentvm" = {
     matchConfig = {
       Type = "ether";
