@@ -1,4 +1,4 @@
-// agents_md.hpp - the guidance that an agent finds in its home: what kind of machine it is in, and how Nix projects work there.
+// agents_md.hpp - guidance for an agent: what kind of machine it is in, and how Nix projects work there.
 #pragma once
 
 #include <string>
