@@ -58,6 +58,9 @@ asio::awaitable<void> Supervisor::go_down() {
       spdlog::error("the report was not written: {}", error.what());
     }
   }
+  // A run that ends early may leave a walk behind, which writes below the VM's directory.
+  auto idle = listing_.idle();
+  co_await std::move(idle);
   // The directories go before anybody is told, so that whoever was told finds nothing.
   remove_directories(spec_.keep && ready_ && !force_);
   events_.add("stopped", {{"report", to_json(report)}});

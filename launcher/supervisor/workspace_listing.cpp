@@ -51,4 +51,9 @@ asio::awaitable<WorkspaceListing::Changes> WorkspaceListing::changes() {
   co_return none;
 }
 
+asio::awaitable<void> WorkspaceListing::idle() {
+  auto nothing = worker_.run([] {});
+  co_await std::move(nothing);
+}
+
 }  // namespace agentvm::supervisor

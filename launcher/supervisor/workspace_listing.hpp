@@ -31,6 +31,8 @@ class WorkspaceListing {
   };
   /// What is different now.
   boost::asio::awaitable<Changes> changes();
+  /// Completes when nothing is walked any more: a walk that nobody waits for goes on, and writes to `keep_dir`.
+  boost::asio::awaitable<void> idle();
 
  private:
   HeldDirectory workspace_;

@@ -1,2 +1,2 @@
-set(UNIT_SOURCES_supervisor event_log_test.cpp output_channel_test.cpp supervisor_test.cpp)
+set(UNIT_SOURCES_supervisor event_log_test.cpp output_channel_test.cpp supervisor_test.cpp workspace_listing_test.cpp)
 set(UNIT_LIBS_supervisor agentvm_supervisor_core)

@@ -80,6 +80,7 @@ struct World {
   ~World() {
     if (!code && died.empty()) stop();
     for (int round = 0; round < 20 && !code; ++round) advance(1s);
+    settle([this] { return code.has_value() || !died.empty(); });
     CHECK(code);
     CHECK(died.empty());
     CHECK(host.nothing_left());
