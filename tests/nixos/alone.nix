@@ -24,9 +24,7 @@ in
       # microvm.nix's runner leaves parts of its own QEMU out.
       package = lib.makeOverridable (_: program "qemu-system-x86_64" "@QEMU@") { };
       machine = "q35";
-      machineOpts = {
-        accel = "tcg";
-      };
+      machineOpts.accel = "tcg";
     };
     virtiofsd.package = program "virtiofsd" "@VIRTIOFSD@";
   };

@@ -4,22 +4,13 @@ import subprocess
 import time
 
 from boots import Boot
-from harness import seconds
 from world import INTERNET, HOST_PUBLIC
 
 CLOCK_TOLERANCE = 0.05  # seconds
 # The guest's time for each line that comes.
-TELL_TIME = "import sys, time\nfor line in sys.stdin: print(f'{time.time()!r} {line.strip()};', flush=True)"
-# One network connection: what it hears, or why there is none.
-REACH = f"""
-import socket
-try:
-    with socket.create_connection(("{INTERNET}", 80), 5) as peer:
-        peer.sendall(b"hello")
-        print(peer.recv(100).decode())
-except OSError as error:
-    print(type(error).__name__)
-"""
+TELL_TIME = 'while read -r line; do echo "$EPOCHREALTIME $line;"; done'
+# One network connection: what it hears, or that there is none.
+REACH = f"timeout 10 bash -c 'exec 3<>/dev/tcp/{INTERNET}/80 && printf hello >&3 && cat <&3' 2>/dev/null || echo unreachable"
 # In Nix's sandbox. The hybrid's programs want their libraries where Debian has them.
 BUILD = r"""
 world=$(readlink -f /usr)
@@ -74,7 +65,7 @@ class Checks(Boot):
 
     def test_clock(self):
         """Against the host's, at the quickest of several answers."""
-        running = self.sandbox.start("exec", self.NAME, "--", "python3", "-u", "-c", TELL_TIME, stdin=subprocess.PIPE)
+        running = self.sandbox.start("exec", self.NAME, "--", "bash", "-c", TELL_TIME, stdin=subprocess.PIPE)
         answers = []
         for number in range(12):
             before = time.time()
@@ -85,7 +76,7 @@ class Checks(Boot):
             told = float(running.text("stdout").split(f" {number};")[0].splitlines()[-1])
             answers.append((after - before, told - (before + after) / 2))
         running.process.stdin.close()
-        self.assertEqual(running.finish(seconds(20)).code, 0)
+        self.assertEqual(running.finish(20).code, 0)
         took, offset = min(answers)
         print(f"{self.NAME}: the clock is {offset * 1000:+.1f} ms off the host's, known to {took * 500:.1f} ms")
         self.assertLess(abs(offset), CLOCK_TOLERANCE)
@@ -107,9 +98,9 @@ class Checks(Boot):
 
     def test_network(self):
         cards = sorted(self.said("ls", "/sys/class/net").split())
-        answer = self.said("python3", "-c", REACH).strip()
+        answer = self.said("sh", "-c", REACH).strip()
         if self.EGRESS == "none":
-            self.assertEqual((cards, answer), (["lo"], "OSError"))
+            self.assertEqual((cards, answer), (["lo"], "unreachable"))
         else:
             self.assertEqual((cards, answer), (["eth0", "lo"], f"{HOST_PUBLIC} hello"))
 

@@ -57,7 +57,7 @@ def variables():
     """What `with` and the stand-in read."""
     return {"NIXOS_BOOT": DIRECTORY, "PROJECT": harness.SOURCE, "AGENTVM_BIN": harness.BIN,
             "AGENTVM_GUEST": harness.program("agentvm-guest"),
-            **{name: os.environ[name] for name in ("NIXOS_BOOT_KERNEL",) if name in os.environ}}
+            **{name: value for name, value in os.environ.items() if name == "NIXOS_BOOT_KERNEL"}}
 
 
 def skip(reason):
