@@ -16,6 +16,8 @@ BUILD = "--build"
 # Of a directory of the hybrid: what is built outside is found inside.
 CACHE = "/var/cache/agentvm-nested"
 SUPERVISOR = "agentvm-supervisor"
+# All that NixOS asks of a kernel's configuration (nixos/modules/config/sysctl.nix): x86_64's, since Linux 4.5.
+ASKED = "CONFIG_ARCH_MMAP_RND_BITS_MAX=32\nCONFIG_ARCH_MMAP_RND_COMPAT_BITS_MAX=16\n"
 
 
 class InCloudHypervisor(Checks):
@@ -70,9 +72,9 @@ def kernel():
     for link, target in links.items():
         if not os.path.lexists(link):
             os.symlink(target, link)
-    # Nothing of what is built asks how it was configured.
-    with open(f"{tree}/boot/config-{version}", "a", encoding="utf-8"):
-        return tree
+    with open(f"{tree}/boot/config-{version}", "w", encoding="utf-8") as file:
+        file.write(ASKED)
+    return tree
 
 
 def build():
