@@ -197,9 +197,10 @@ class Machine:
 
 
 def keep_paths():
-    """What lies below /tmp and must be seen inside: the checkout, the build, the cache of tools."""
+    """What lies below /tmp and must be seen inside: the checkout, the build, the cache of tools, what boots real NixOS."""
     cache = harness.real_cache()
-    wanted = {harness.SOURCE, harness.BIN and os.path.dirname(harness.BIN), cache and os.path.dirname(cache)}
+    wanted = {harness.SOURCE, harness.BIN and os.path.dirname(harness.BIN), cache and os.path.dirname(cache),
+              os.environ.get("AGENTVM_NIXOS_BOOT")}
     real = sorted(os.path.realpath(path) for path in wanted if path)
     below = [path for path in real if path.startswith(("/tmp/", "/run/", "/var/tmp/"))]
     return [path for path in below if not any(path.startswith(other + "/") for other in below)]

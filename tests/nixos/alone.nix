@@ -1,0 +1,47 @@
+# alone.nix - a definition's own runner on this machine: its QEMU without KVM, its virtiofsd. @NAME@ is put in by alone_test.py.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  program =
+    name: path:
+    pkgs.runCommand name {
+      meta.mainProgram = name;
+    } "mkdir -p $out/bin && ln -s ${path} $out/bin/${name}";
+in
+{
+  microvm = {
+    # Whoever prepared the directory may have put a stub in its place.
+    declaredRunner = lib.mkOverride 10 config.microvm.runner.qemu;
+    hypervisor = lib.mkForce "qemu";
+    vcpu = lib.mkForce 2;
+    # This machine may have no /dev/vhost-vsock, and alone nobody speaks over it.
+    vsock.cid = lib.mkForce null;
+    # A CPU that is named is an emulated one.
+    cpu = "max";
+    qemu = {
+      # microvm.nix's runner leaves parts of its own QEMU out.
+      package = lib.makeOverridable (_: program "qemu-system-x86_64" "@QEMU@") { };
+      machine = "q35";
+      machineOpts.accel = "tcg";
+    };
+    virtiofsd.package = program "virtiofsd" "@VIRTIOFSD@";
+  };
+
+  # virtiofsd-run is supervisord on a file of programs; these are all of it that is needed here.
+  nixpkgs.overlays = [
+    (_: prev: {
+      python3Packages = prev.python3Packages // {
+        supervisor = program "supervisord" "@SUPERVISORD@";
+      };
+      writers = prev.writers // {
+        writePython3 =
+          _: _: file:
+          file;
+      };
+    })
+  ];
+}
