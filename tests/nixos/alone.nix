@@ -28,8 +28,18 @@ in
       machine = "q35";
       machineOpts.accel = "tcg";
     };
-    virtiofsd.package = program "virtiofsd" "@VIRTIOFSD@";
+    # As root it is given a limit of open files that root of a container may not have.
+    virtiofsd.package = pkgs.writeTextFile {
+      name = "virtiofsd";
+      executable = true;
+      destination = "/bin/virtiofsd";
+      text = "#!/bin/bash\nexec @VIRTIOFSD@ \"\${@/#1048576/$(ulimit -Hn)}\"\n";
+      meta.mainProgram = "virtiofsd";
+    };
   };
+
+  # What boots may have programs of another distribution, whose util-linux comes without this module.
+  security.pam.services.login.lastlog.enable = lib.mkForce false;
 
   # virtiofsd-run is supervisord on a file of programs; these are all of it that is needed here.
   nixpkgs.overlays = [

@@ -38,12 +38,11 @@ class Alone(unittest.TestCase):
             module = module.replace(f"@{name}@", path)
         cls.sandbox.write("config/agentvm/profiles/alone.nix", module)
         cls.sandbox.write_profile("alone", PROFILE)
-        # A directory with `workspace` in it, as the flake's first lines say.
-        cls.sandbox.write("my app/from-the-host", "of the host\n")
-        os.chown(cls.sandbox.path("my app"), 1000, 1000)
         cls.place = cls.sandbox.path("alone")
-        os.mkdir(cls.place)
-        os.symlink(cls.sandbox.path("my app"), f"{cls.place}/workspace")
+        cls.workspace = f"{cls.place}/workspace"
+        cls.sandbox.write("alone/workspace/from-the-host", "of the host\n")
+        # virtiofsd squashes nobody here.
+        os.chown(cls.workspace, 1000, 1000)
 
     def script(self, name):
         """A script of the runner, by this machine's bash: that of the hybrid may be made for another system."""
@@ -57,7 +56,7 @@ class Alone(unittest.TestCase):
         wait_until(lambda: len([name for name in os.listdir(self.place) if name.endswith(".sock")]) == 2, 20, "virtiofsd's sockets")
         started = time.monotonic()
         with Terminal(self.script("microvm-run"), self.sandbox.env, self.place) as console:
-            console.expect(r"(agent@alone[^\n]*|bash-[\d.]+)\$", 400)
+            console.expect(r"(agent@alone[^\n]*|bash-[\d.]+)\$", 600)
             boots.note("qemu, microvm.nix alone", "host", "none", (time.monotonic() - started) * 1000)
             console.send("stty -echo; PS1=; echo so''far\r")
             console.expect("sofar")
@@ -65,7 +64,7 @@ class Alone(unittest.TestCase):
                                        "echo of the guest > /workspace/new")
             self.assertRegex(seen[0], r"\Auid=1000\(agent\)")
             self.assertEqual(seen[1:], ["of the host", "0", "inactive"])
-            with open(self.sandbox.path("my app/new"), encoding="utf-8") as file:
+            with open(f"{self.workspace}/new", encoding="utf-8") as file:
                 self.assertEqual(file.read(), "of the guest\n")
             self.assertEqual(self.asked(console, "systemctl --failed --no-legend --plain"), [])
             console.send("sudo -n systemctl poweroff\r")
@@ -80,10 +79,6 @@ class Alone(unittest.TestCase):
         end = console.expect("<END", 60)
         text = end.string[:end.start()]
         return [line for line in re.sub(ESCAPES, "", text).splitlines() if line.strip()]
-
-
-def tearDownModule():
-    boots.tell()
 
 
 if __name__ == "__main__":

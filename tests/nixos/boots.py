@@ -1,4 +1,5 @@
 # boots.py - a VM of the set, from its start until the guest is there, and the table of all of them.
+import atexit
 import json
 import unittest
 
@@ -9,6 +10,8 @@ COLUMNS = ("hypervisor", "store", "egress", "ready after")
 
 
 def note(hypervisor, store, egress, milliseconds):
+    if not TABLE:
+        atexit.register(tell)
     TABLE.append((hypervisor, store, egress, f"{milliseconds / 1000:.0f} s"))
 
 

@@ -5,7 +5,6 @@ import subprocess
 import sys
 import unittest
 
-import boots
 import harness
 import hybrid
 import nested
@@ -57,10 +56,6 @@ class Disk(InCloudHypervisor):
 
 def load_tests(loader, _tests, _pattern):
     return unittest.TestSuite(loader.loadTestsFromTestCase(case) for case in (Disk, Share))
-
-
-def tearDownModule():
-    boots.tell()
 
 
 def kernel():

@@ -7,24 +7,15 @@ import hybrid
 from boots import events
 from checks import Checks
 from harness import sentences
-from in_qemu import QEMU, SURROUNDINGS, Beside, InQemu, surround
+from in_qemu import QEMU, Beside, InQemu, surround
 from patience import wait_until
 from with_codex import WithCodex
 from with_devshell import WithDevShell
 
 
-def setUpModule():
-    surround()
-
-
-def tearDownModule():
-    boots.tell()
-    SURROUNDINGS.close()
-
-
 class WithNetwork(Checks, InQemu):
     STORE, EGRESS, NAME = "closure", "nat", "closure"
-    WORKSPACE = "日本語\nof two lines"
+    WORKSPACE = "日本語 of 'two' words"
 
     def test_z_qemu_killed(self):
         beside = self.vital_signs()
@@ -42,6 +33,7 @@ class Attached(InQemu):
     @classmethod
     def setUpClass(cls):
         """Each test boots its own."""
+        surround()
 
     def start(self, name, *command, **how):
         return self.sandbox.start("run", "--profile", "boot", *Beside.machine(), "--name", name, self.sandbox.workspace, "--command", "--",
