@@ -5,7 +5,6 @@ import subprocess
 import sys
 import unittest
 
-import harness
 import hybrid
 import nested
 import nested_case
