@@ -137,8 +137,7 @@ std::vector<KeyRule> make_rules() {
           "store.share", store.share,
           AGENTVM_NARROW("make it \"closure\"", store.share, value == StoreShare::closure || below == value),
           "nix guest: all of /nix/store, read-only; or only what the machine needs, as a disk. `auto`: the disk "
-          "where the machine is emulated, which boots from it in two thirds of the time, and not with "
-          "guest.devshell"),
+          "where the machine is emulated, which boots faster from it, and not with guest.devshell"),
       AGENTVM_FLAG("store.writable", store.writable, anyone,
                    "nix guest: an overlay in memory, so that `nix build` works inside"),
 

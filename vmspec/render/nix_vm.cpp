@@ -94,7 +94,7 @@ class VmText {
           "      }\n";
     }
     out += fmt::format(
-        "      # The project: `workspace` where the VM is started, a directory or a link to one.\n"
+        "      # The project: `workspace` where the VM is started, a directory, for virtiofsd takes no link to one.\n"
         "      {{\n"
         "        tag = \"workspace\";\n"
         "        proto = \"virtiofs\";\n"

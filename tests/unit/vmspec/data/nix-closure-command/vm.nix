@@ -11,7 +11,7 @@
     mem = 4096; # MiB
 
     shares = [
-      # The project: `workspace` where the VM is started, a directory or a link to one.
+      # The project: `workspace` where the VM is started, a directory, for virtiofsd takes no link to one.
       {
         tag = "workspace";
         proto = "virtiofs";

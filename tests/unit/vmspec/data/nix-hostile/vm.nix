@@ -19,7 +19,7 @@
         mountPoint = "/nix/.ro-store";
         readOnly = true;
       }
-      # The project: `workspace` where the VM is started, a directory or a link to one.
+      # The project: `workspace` where the VM is started, a directory, for virtiofsd takes no link to one.
       {
         tag = "workspace";
         proto = "virtiofs";
