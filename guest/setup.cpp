@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -39,6 +40,11 @@ std::int64_t clock_ms(clockid_t clock) noexcept {
 std::int64_t rtc_ms() {
   const std::string text = read_file_if_exists("/sys/class/rtc/rtc0/since_epoch").value_or("");
   return static_cast<std::int64_t>(std::strtoll(text.c_str(), nullptr, 10)) * 1000;
+}
+
+/// sudo, su and fusermount are in /usr; nothing else of the host's is entitled to anything in here.
+bool keeps_set_user_id(const Mount& mount) {
+  return mount.path == "/usr";
 }
 
 void make_parents(const std::string& path) {
@@ -132,9 +138,8 @@ bool is_mounted(std::string_view mountinfo, const Mount& mount) {
 
 void mount_share(const Mount& mount) {
   make_directories(mount.path, 0755);
-  // sudo, su and fusermount are in /usr; nothing else of the host's is entitled to anything in here.
   unsigned long flags = MS_NODEV;
-  if (mount.path != "/usr") flags |= MS_NOSUID;
+  if (!keeps_set_user_id(mount)) flags |= MS_NOSUID;
   if (mount.read_only) flags |= MS_RDONLY;
   const UeventSocket events;
   const auto deadline = std::chrono::steady_clock::now() + plug_limit;
@@ -144,6 +149,15 @@ void mount_share(const Mount& mount) {
     if (error == EINVAL && events.wait_until(deadline)) continue;
     throw system_error(error, "mounting the share " + mount.tag + " on " + mount.path);
   }
+}
+
+void restrict_mount(const Mount& mount) {
+  mount_attr attributes{};
+  attributes.attr_set = MOUNT_ATTR_NODEV;
+  if (!keeps_set_user_id(mount)) attributes.attr_set |= MOUNT_ATTR_NOSUID;
+  if (mount.read_only) attributes.attr_set |= MOUNT_ATTR_RDONLY;
+  if (syscall(SYS_mount_setattr, AT_FDCWD, mount.path.c_str(), 0, &attributes, sizeof attributes) < 0)
+    throw system_error(errno, "restricting the mount of " + mount.path);
 }
 
 bool clock_is_wrong(std::int64_t now_ms, std::int64_t host_ms, std::int64_t rtc_ms) noexcept {
@@ -166,7 +180,11 @@ SetupReply apply_setup(const GuestSetup& setup) {
   const std::int64_t start = uptime_ms();
   if (setup.clock_unix_ms != 0) set_clock(setup.clock_unix_ms);
   for (const Mount& mount : setup.mounts) {
-    if (!is_mounted(read_file("/proc/self/mountinfo"), mount)) mount_share(mount);
+    if (is_mounted(read_file("/proc/self/mountinfo"), mount)) {
+      restrict_mount(mount);
+    } else {
+      mount_share(mount);
+    }
   }
   keep_inodes_below(setup.inode_limit);
   // As udev's rules have it (50-udev-default.rules); the device came with virtiofs, which needs FUSE.

@@ -23,6 +23,10 @@ bool is_mounted(std::string_view mountinfo, const Mount& mount);
 /// its set-user-id programs (sudo is one); no share has devices.
 void mount_share(const Mount& mount);
 
+/// Gives a mount that another init made the options that mount_share would have given it: that init knows the profile's
+/// definition, and not that one run may only read. Throws Error. mount_setattr(2): Linux 5.12.
+void restrict_mount(const Mount& mount);
+
 /// Whether the guest's clock must be set to the host's time: when it is behind, and when it is ahead by more than the
 /// time that was on its way, unless the real-time clock (`rtc_ms`, 0: none) tells that the host's time is an old one
 /// and agrees with the guest's clock. All in milliseconds since 1970.

@@ -108,9 +108,9 @@ struct NetworkSetup {
 struct GuestSetup {
   std::string hostname;
   std::string machine_id;  ///< 32 hex digits
-  /// Host time at the moment of sending: the guest sets its clock as soon as it has read the document, so a document
-  /// waits for the guest, never in a queue. 0: leave the clock. A time that is late by the guest's real-time clock
-  /// does not set the clock back.
+  /// Host time at the moment of arrival, as well as the host can tell: the guest sets its clock as soon as it has read
+  /// the document, so a document waits for the guest, never in a queue. 0: leave the clock. A time that is late by the
+  /// guest's real-time clock does not set the clock back.
   std::int64_t clock_unix_ms = 0;
   std::uint64_t inode_limit = 0;  ///< so many inodes the host can serve in a share; 0: no limit is known
   std::vector<Mount> mounts;

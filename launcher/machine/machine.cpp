@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/use_awaitable.hpp>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -17,11 +18,14 @@
 namespace agentvm::machine {
 
 namespace asio = boost::asio;
+using namespace std::chrono_literals;
 
 namespace {
 
 constexpr std::size_t ready_report_bytes = 4096;
 constexpr JsonLimits report_limits{.bytes = ready_report_bytes};
+constexpr int clock_rounds = 4;
+constexpr auto quick_round_trip = 10ms;  // within it a clock needs no better time
 
 const char* words_of(hypervisor::End end) noexcept {
   switch (end) {
@@ -188,19 +192,38 @@ asio::awaitable<void> Machine::set_up(guest::GuestSetup setup) {
   setup_.network.reset();
   setup_.hostname.clear();
   setup_.machine_id.clear();
+  auto settled = settle_clock();
+  co_await std::move(settled);
   if (!std::exchange(clock_watched_, true)) watches_.spawn(watch_clock());
+}
+
+asio::awaitable<void> Machine::settle_clock() {
+  for (int round = 0; round < clock_rounds && (!round_trip_ || *round_trip_ > quick_round_trip); ++round) {
+    auto sent = send_setup();
+    co_await std::move(sent);
+  }
 }
 
 asio::awaitable<void> Machine::send_setup() {
   const link::SessionPtr session = control();
-  // The guest answers at once, so this is its time to within a message's way.
-  setup_.clock_unix_ms = unix_ms();
+  // The guest takes it for the present time, which it is half a round trip later (as NTP has it, RFC 5905, section 8).
+  setup_.clock_unix_ms = unix_ms() + round_trip_.value_or(0ms).count() / 2;
+  const bool is_short = setup_.files.empty();
+  const Clock::Time start = clock_.now();
   auto asking = link::request(*session, "POST", "/setup", guest::to_json(setup_).dump());
   auto in_time = within(clock_, limits_.set_up, "the guest to set itself up", std::move(asking));
   std::optional<Error> failure;
   try {
     const link::Answer answer = co_await std::move(in_time);
-    if (answer.status != 200) failure = Error("setting up the guest: " + answer.body);
+    if (answer.status == 200) {
+      const auto reply =
+          guest::setup_reply_from_json(parse_bounded_json(answer.body, report_limits, "the guest's answer"));
+      const auto trip = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.now() - start) -
+                        std::chrono::milliseconds(reply.took_ms);
+      if (is_short) round_trip_ = std::max(0ms, std::min(trip, round_trip_.value_or(trip)));
+    } else {
+      failure = Error("setting up the guest: " + answer.body);
+    }
   } catch (const Error& error) {
     failure = error.wrap("setting up the guest");
   }

@@ -76,9 +76,9 @@ class Machine {
   /// Network, shares, VMM, links: returns when the guest has said that it is ready. Throws Error naming the step; then,
   /// or when it was cancelled, only take_down() is left to do.
   boost::asio::awaitable<void> boot();
-  /// Tells the guest who it is and what to mount; the host's time and the network are filled in. May be repeated: what
-  /// is mounted stays, the rest is done again. From then on the guest is told when the host's clock jumps. Throws
-  /// Error with the guest's sentence.
+  /// Tells the guest who it is and what to mount; the host's time and the network are filled in, the time again where
+  /// messages are slow. May be repeated: what is mounted stays, the rest is done again. From then on the guest is told
+  /// when the host's clock jumps. Throws Error with the guest's sentence.
   boost::asio::awaitable<void> set_up(guest::GuestSetup setup);
   const guest::ReadyReport& ready_report() const { return *ready_report_; }
   const NetworkLease* lease() const noexcept { return lease_.get(); }
@@ -124,6 +124,7 @@ class Machine {
   boost::asio::awaitable<void> await_guest();
   boost::asio::awaitable<void> take_ready_report(link::StreamPtr stream);
   boost::asio::awaitable<void> send_setup();
+  boost::asio::awaitable<void> settle_clock();
   /// Waits for a condition that changed_ is notified of, or throws what ended the VM.
   boost::asio::awaitable<void> until(std::function<bool()> condition);
   boost::asio::awaitable<void> watch_vm();
@@ -162,6 +163,7 @@ class Machine {
   std::optional<Error> link_failure_;
   std::optional<guest::ReadyReport> ready_report_;
   guest::GuestSetup setup_;
+  std::optional<std::chrono::milliseconds> round_trip_;  ///< the quickest of a short /setup, less the guest's work
   TaskGroup watches_;  ///< what waits for the parts' own ends
 };
 

@@ -91,7 +91,7 @@ void FakeGuest::exit(int code) {
 }
 
 std::string FakeGuest::setup_answer() const {
-  return setup_failure.empty() ? guest::to_json(guest::SetupReply{}).dump() : setup_failure;
+  return setup_failure.empty() ? guest::to_json(guest::SetupReply{.took_ms = setup_took.count()}).dump() : setup_failure;
 }
 
 asio::awaitable<void> FakeGuest::answer(link::StreamPtr stream) {
@@ -99,6 +99,7 @@ asio::awaitable<void> FakeGuest::answer(link::StreamPtr stream) {
   if (path == "/setup") {
     const std::string body = co_await stream->read_all(guest::max_document);
     setups.push_back(nlohmann::json::parse(body));
+    if (on_setup) on_setup();
     while (!answers_setup) co_await changed_.wait();
     stream->respond(setup_failure.empty() ? 200 : 500);
     std::string answer = setup_answer();

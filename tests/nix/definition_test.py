@@ -83,7 +83,7 @@ class Definitions(NixTestCase):
                 microvm = config["microvm"]
                 self.assertEqual((microvm["hypervisor"], microvm["vcpu"], microvm["mem"]), ("cloud-hypervisor", 8, 4096))
                 self.assertEqual([(share["tag"], share["source"], share.get("readOnly", False)) for share in microvm["shares"]],
-                                 [("ro-store", "/nix/store", True), ("workspace", "workspace", False)])
+                                 [("ro-store", "/nix/store", True), ("workspace", "workspace/.", False)])
                 self.assertEqual(microvm["writableStoreOverlay"], "/nix/.rw-store")
                 self.assertIsNone(microvm["machineId"], "not of the host name, which all its VMs share")
                 self.assertIn("console=hvc0", microvm["kernelParams"])

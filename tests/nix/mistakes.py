@@ -8,7 +8,7 @@ MISTAKES = (
     ("vm.nix", "mem = 4096", "memory = 4096", "microvm.memory' does not exist"),
     ("vm.nix", '"cloud-hypervisor"', '"cloudhypervisor"', "microvm.hypervisor' is not of type `one of"),
     ("vm.nix", "tag =", "tags =", "tags' does not exist"),
-    ("vm.nix", 'source = "workspace"', 'source = ""', "source' is not of type `non-empty string'"),
+    ("vm.nix", 'source = "workspace/."', 'source = ""', "source' is not of type `non-empty string'"),
     ("vm.nix", 'mountPoint = "/workspace"', 'mountPoint = "workspace"', "not of type `absolute path'"),
     ("vm.nix", 'tag = "workspace"', 'tag = "ro-store"', "share tag \"ro-store\" is used 2 > 1 times"),
     ("vm.nix", 'proto = "virtiofs"', 'proto = "9p"', "only shares that are virtiofs"),

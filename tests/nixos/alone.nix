@@ -1,4 +1,4 @@
-# alone.nix - a definition's own runner on this machine: its QEMU without KVM, its virtiofsd. @NAME@ is put in by alone_test.py.
+# alone.nix - a definition's own runner on this machine: its VMM, its virtiofsd. @NAME@ is put in by own_runner.py.
 {
   config,
   lib,
@@ -15,13 +15,16 @@ in
 {
   microvm = {
     # Whoever prepared the directory may have put a stub in its place.
-    declaredRunner = lib.mkOverride 10 config.microvm.runner.qemu;
-    hypervisor = lib.mkForce "qemu";
-    vcpu = lib.mkForce 2;
+    declaredRunner = lib.mkOverride 10 config.microvm.runner.${config.microvm.hypervisor};
+    hypervisor = "@HYPERVISOR@";
+    vcpu = lib.mkForce (lib.toInt "@VCPUS@");
     # This machine may have no /dev/vhost-vsock, and alone nobody speaks over it.
     vsock.cid = lib.mkForce null;
-    # A CPU that is named is an emulated one.
-    cpu = "max";
+    cloud-hypervisor.package = program "cloud-hypervisor" "@CLOUD_HYPERVISOR@" // {
+      version = "53.0";
+    };
+    # A CPU that is named is an emulated one, of QEMU.
+    cpu = if config.microvm.hypervisor == "qemu" then "max" else null;
     qemu = {
       # microvm.nix's runner leaves parts of its own QEMU out.
       package = lib.makeOverridable (_: program "qemu-system-x86_64" "@QEMU@") { };

@@ -9,6 +9,7 @@ import hybrid
 import nested
 import nested_case
 from checks import Checks
+from own_runner import OwnRunner
 
 BUILD = "--build"
 # Of a directory of the hybrid: what is built outside is found inside.
@@ -53,8 +54,30 @@ class Disk(InCloudHypervisor):
         self.sandbox.assert_nothing_left()
 
 
+class Alone(OwnRunner):
+    """What is built outside is started inside."""
+
+    HYPERVISOR = "cloud-hypervisor"
+    VCPUS, MEMORY = 1, "1280MiB"
+    RUNNER = f"{CACHE}/own-runner"
+
+    @classmethod
+    def build(cls):
+        return cls.RUNNER
+
+    @classmethod
+    def setUpClass(cls):
+        cls.sandbox = cls.enterClassContext(hybrid.Hybrids(CACHE))
+        super().setUpClass()
+
+    @classmethod
+    def build_outside(cls, sandbox):
+        cls.sandbox = sandbox
+        os.symlink(os.path.realpath(OwnRunner.build.__func__(cls)), cls.RUNNER)
+
+
 def load_tests(loader, _tests, _pattern):
-    return unittest.TestSuite(loader.loadTestsFromTestCase(case) for case in (Disk, Share))
+    return unittest.TestSuite(loader.loadTestsFromTestCase(case) for case in (Disk, Share, Alone))
 
 
 def kernel():
@@ -77,6 +100,7 @@ def build():
     with hybrid.Hybrids(CACHE) as sandbox:
         for case in (Disk, Share):
             sandbox.build("boot", *case.machine())
+        Alone.build_outside(sandbox)
 
 
 def main():

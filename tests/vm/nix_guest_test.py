@@ -90,6 +90,17 @@ class NixGuest(VmTestCase):
         self.nix.serve_manifest(params=("test.workspace=mounted",))
         self.look(self.run_nix("--guest", "nix", command=("sh", "-c", LOOK)), "mounted")
 
+    def test_a_read_only_workspace_that_the_machine_mounts_itself(self):
+        """The definition is of a profile, which does not say what the agent may do to one run's files."""
+        self.nix.serve_manifest(params=("test.workspace=mounted",))
+        run = self.run_nix("--guest", "nix", "--workspace-mode", "read-only",
+                           command=("sh", "-c", "grep ' /workspace ' /proc/self/mounts; : >new"))
+        self.assertRegex(run.stdout, r"\Aworkspace /workspace virtiofs ro,nosuid,nodev,", run)
+        self.assertIn("Read-only file system", run.stderr, run)
+        self.assertNotEqual(run.code, 0, run)
+        self.assertEqual(os.listdir(self.box.workspace), [])
+        self.box.assert_nothing_left()
+
     def test_the_store_as_a_disk(self):
         self.nix.make_disk()
         self.nix.serve_manifest(disk=True)

@@ -106,6 +106,16 @@ std::optional<std::string> home_refusal(std::string_view relative, std::string_v
 
 }  // namespace
 
+std::string path_refusal(std::string_view path, bool home_allowed) {
+  if (path.size() > max_path) return fmt::format("must be at most {} bytes long", max_path);
+  if (std::any_of(path.begin(), path.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; })) {
+    return "must be free of line breaks and other control characters";
+  }
+  if (normal_path(path, home_allowed)) return "";
+  return home_allowed ? "must be an absolute path or begin with ~/, without '.' and '..' parts"
+                      : "must be an absolute path, without '.' and '..' parts";
+}
+
 std::optional<std::string> normal_path(std::string_view path, bool home_allowed) {
   if (path.size() > max_path) return std::nullopt;
   if (std::any_of(path.begin(), path.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; })) {

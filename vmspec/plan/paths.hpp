@@ -11,6 +11,9 @@ namespace agentvm::vmspec {
 /// 4000 bytes. "~/x" stays relative to the home when `home_allowed`.
 std::optional<std::string> normal_path(std::string_view path, bool home_allowed = false);
 
+/// The rule that a text breaks which has no normal_path, as "must be ..."; "" when it has one.
+std::string path_refusal(std::string_view path, bool home_allowed = false);
+
 /// Whether a path can stand in PATH, in sudoers and between a shell's double quotes as it is: none of : " \ $ ` %.
 bool is_plain_path(std::string_view path);
 

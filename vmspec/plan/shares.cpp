@@ -53,8 +53,8 @@ void Planner::workspace() {
   spec_.workspace_mode = profile_.workspace.mode;
   const auto path = normal_path(request_.workspace);
   if (!path) {
-    refuse_run(fmt::format("the workspace must be an absolute path (got {})", quote_value(request_.workspace)),
-               "give the directory of a project");
+    refuse_run(fmt::format("the workspace {} {}", quote_value(request_.workspace), path_refusal(request_.workspace)),
+               "give the directory of a project by another name");
     return;
   }
   if (*path == "/" || (!facts_.home.empty() && is_within(facts_.home, *path))) {

@@ -170,7 +170,7 @@ std::string tool(const std::string& value) {
 
 std::string exposed_path(const std::string& value) {
   const auto path = normal_path(value, true);
-  if (!path) return "must be an absolute path or begin with ~/, without '.' and '..' parts";
+  if (!path) return path_refusal(value, true);
   if (!is_plain_path(*path)) return "must be free of : \" \\ $ ` and %, which cannot stand in a PATH";
   if (const auto refusal = exposure_refusal(*path, "")) return "must not be shown to a guest: " + *refusal;
   return "";
@@ -198,7 +198,8 @@ std::string user(const std::string& value) {
 
 std::string mount(const std::string& value) {
   const auto path = normal_path(value);
-  if (!path || path->size() > 200) return "must be an absolute path of at most 200 bytes, without '.' and '..' parts";
+  if (!path) return path_refusal(value);
+  if (path->size() > 200) return "must be at most 200 bytes long";
   if (const auto refusal = mount_refusal(*path)) return "must be another directory: " + *refusal;
   return "";
 }

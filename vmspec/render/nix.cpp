@@ -71,7 +71,7 @@ std::string flake(const Profile& profile, const DefinitionInput& input, const st
          fmt::format(R"(
 #
 # nix build            what agentvm boots: manifest.json, and all that it names
-# nix build .#runner   what microvm.nix boots by itself: in a directory with `workspace` in it (a directory: virtiofsd takes no link),
+# nix build .#runner   what microvm.nix boots by itself: in a directory with `workspace` in it, a directory or a link to one,
 #                      start bin/tap-up and bin/virtiofsd-run as root, then bin/microvm-run
 {{
   description = {description};

@@ -51,17 +51,19 @@ class VmText {
   }
 
  private:
-  /// Only what is used below.
+  /// Only what is used below, as nixfmt (RFC 166) has it.
   std::string arguments() const {
     const bool inputs = package_ && package_->input != "nixpkgs";
     const bool pkgs = package_ || !profile_.guest.packages.empty();
-    return fmt::format("{{ {}{}... }}:", inputs ? "inputs, " : "", pkgs ? "pkgs, " : "");
+    if (inputs && pkgs) return "{\n  inputs,\n  lib,\n  pkgs,\n  ...\n}:";
+    return fmt::format("{{ {}lib, {}... }}:", inputs ? "inputs, " : "", pkgs ? "pkgs, " : "");
   }
 
   std::string machine() const {
     return fmt::format(
                "  microvm = {{\n"
-               "    hypervisor = \"cloud-hypervisor\";\n"
+               "    # Of microvm.nix alone; agentvm boots it with either. A module may say \"qemu\".\n"
+               "    hypervisor = lib.mkDefault \"cloud-hypervisor\";\n"
                "    vcpu = {};\n"
                "    mem = {}; # MiB\n\n",
                profile_.machine.vcpus, mebibytes(profile_.machine.memory_bytes)) +
@@ -94,11 +96,13 @@ class VmText {
           "      }\n";
     }
     out += fmt::format(
-        "      # The project: `workspace` where the VM is started, a directory, for virtiofsd takes no link to one.\n"
+        "      # The project: `workspace` where the VM is started, a directory or a link to one (virtiofsd refuses to "
+        "share\n"
+        "      # a link itself; with the dot it is given the directory).\n"
         "      {{\n"
         "        tag = \"workspace\";\n"
         "        proto = \"virtiofs\";\n"
-        "        source = \"workspace\";\n"
+        "        source = \"workspace/.\";\n"
         "        mountPoint = {};\n"
         "{}"
         "      }}\n"

@@ -42,6 +42,12 @@ in
   ];
   systemd.services.systemd-udev-trigger.serviceConfig.ExecStart = [
     ""
+    # A login waits for its terminal's unit, and systemd for that only so long: first.
+    (second [
+      "--subsystem-match=tty"
+      "--sysname-match=hvc[0-9]*"
+      "--sysname-match=ttyS[0-9]*"
+    ])
     (second (
       [ "--prioritized-subsystem=block,net,input" ]
       ++ map (name: "--subsystem-nomatch=${name}") [
@@ -58,12 +64,6 @@ in
         "workqueue"
       ]
     ))
-    # A login waits for its terminal's unit.
-    (second [
-      "--subsystem-match=tty"
-      "--sysname-match=hvc[0-9]*"
-      "--sysname-match=ttyS[0-9]*"
-    ])
   ];
 
   console.enable = off;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <deque>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -97,6 +98,36 @@ TEST_SUITE("machine/machine") {
     const auto now =
         std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch());
     CHECK(std::abs(now.count() - told) < 5'000);
+  }
+
+  TEST_CASE("a guest that is slow to answer is told the time that it will be") {
+    World world;
+    REQUIRE(world.finish(world.machine->boot()).empty());
+    auto& guest = world.host.guest;
+    std::deque<std::chrono::milliseconds> trips = {10'000ms, 7'000ms, 9'000ms, 1'008ms};
+    std::vector<std::chrono::milliseconds> ahead;
+    guest.on_setup = [&] {
+      const auto now =
+          std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch());
+      ahead.push_back(std::chrono::milliseconds(guest.setups.back().at("clock_unix_ms").get<std::int64_t>()) - now);
+      if (guest.setups.size() > 1) guest.setup_took = 1'000ms;
+      world.clock.advance(trips.front());
+      trips.pop_front();
+    };
+    guest::GuestSetup setup;
+    setup.files.push_back({.path = "/etc/agent", .content = "long"});
+    CHECK(world.finish(world.machine->set_up(setup)).empty());
+    // What was long says nothing of the way of what is short, nor does the guest's own work.
+    REQUIRE(ahead.size() == 4);
+    CHECK(ahead[0] <= 0ms);
+    CHECK(ahead[1] <= 0ms);
+    CHECK((ahead[2] > 1'000ms && ahead[2] <= 3'000ms));
+    CHECK((ahead[3] > 1'000ms && ahead[3] <= 3'000ms));
+    trips.push_back(0ms);
+    world.host.jump_clock();
+    world.turn();
+    REQUIRE(ahead.size() == 5);
+    CHECK(ahead[4] <= 4ms);
   }
 
   TEST_CASE("a machine that was never booted leaves nothing") {
@@ -370,25 +401,26 @@ TEST_SUITE("machine/machine") {
     REQUIRE(world.finish(world.machine->set_up(setup)).empty());
     auto& setups = world.host.guest.setups;
     CHECK(setups.at(0).at("files").size() == 1);
+    const std::size_t told = setups.size();
     world.host.jump_clock();
     world.turn();
-    REQUIRE(setups.size() == 2);
-    CHECK(setups[1].at("clock_unix_ms").get<std::int64_t>() > 0);
-    CHECK(setups[1].value("hostname", "") == "");
-    CHECK(setups[1].value("files", nlohmann::json::array()).empty());
+    REQUIRE(setups.size() == told + 1);
+    CHECK(setups.back().at("clock_unix_ms").get<std::int64_t>() > 0);
+    CHECK(setups.back().value("hostname", "") == "");
+    CHECK(setups.back().value("files", nlohmann::json::array()).empty());
     SUBCASE("not while it is paused but when it goes on") {
       REQUIRE(world.finish(world.machine->pause()).empty());
       world.host.jump_clock();
       world.turn();
-      CHECK(setups.size() == 2);
+      CHECK(setups.size() == told + 1);
       CHECK(world.finish(world.machine->resume()).empty());
-      CHECK(setups.size() == 3);
+      CHECK(setups.size() == told + 2);
     }
     SUBCASE("a guest that cannot be told lives on") {
       world.host.guest.setup_failure = "no";
       world.host.jump_clock();
       world.turn();
-      CHECK(setups.size() == 3);
+      CHECK(setups.size() == told + 2);
       CHECK_FALSE(world.machine->ending());
     }
   }

@@ -19,6 +19,15 @@ TEST_CASE("paths are brought into one form or refused") {
   CHECK_FALSE(normal_path("/" + std::string(5000, 'a')).has_value());
 }
 
+TEST_CASE("a refused path is told by the rule that it breaks") {
+  CHECK(path_refusal("/a//b/") == "");
+  CHECK(path_refusal("~/a", true) == "");
+  CHECK(path_refusal("a") == "must be an absolute path, without '.' and '..' parts");
+  CHECK(path_refusal("/a/..", true) == "must be an absolute path or begin with ~/, without '.' and '..' parts");
+  CHECK(path_refusal("/a\nb") == "must be free of line breaks and other control characters");
+  CHECK(path_refusal("/" + std::string(5000, 'a')) == "must be at most 4000 bytes long");
+}
+
 TEST_CASE("being within goes by whole parts") {
   CHECK(is_within("/a/b", "/a"));
   CHECK(is_within("/a", "/a"));

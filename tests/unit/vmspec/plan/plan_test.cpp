@@ -321,7 +321,7 @@ TEST_CASE("files belong to the caller or to the workspace's owner when root call
 
 TEST_CASE("a workspace with a home or secrets in it is refused") {
   RunRequest request = some_run();
-  for (const char* path : {"/", "/home", "/home/me", "/home/me/.ssh", "/etc", "relative"}) {
+  for (const char* path : {"/", "/home", "/home/me", "/home/me/.ssh", "/etc", "relative", "/srv/a\nb"}) {
     CAPTURE(path);
     request.workspace = path;
     const auto p = plan(builtin("default"), debian_host(), request);

@@ -1,7 +1,7 @@
 # flake.nix - claude: Claude Code
 #
 # nix build            what agentvm boots: manifest.json, and all that it names
-# nix build .#runner   what microvm.nix boots by itself: in a directory with `workspace` in it (a directory: virtiofsd takes no link),
+# nix build .#runner   what microvm.nix boots by itself: in a directory with `workspace` in it, a directory or a link to one,
 #                      start bin/tap-up and bin/virtiofsd-run as root, then bin/microvm-run
 {
   description = "Claude Code";

@@ -1,21 +1,23 @@
 # vm.nix - the machine closure-command
 #
 # Nothing in it belongs to one VM: agentvm gives each VM its own workspace, network and identity when it starts it.
-{ pkgs, ... }:
+{ lib, pkgs, ... }:
 {
   networking.hostName = "closure-command";
 
   microvm = {
-    hypervisor = "cloud-hypervisor";
+    # Of microvm.nix alone; agentvm boots it with either. A module may say "qemu".
+    hypervisor = lib.mkDefault "cloud-hypervisor";
     vcpu = 8;
     mem = 4096; # MiB
 
     shares = [
-      # The project: `workspace` where the VM is started, a directory, for virtiofsd takes no link to one.
+      # The project: `workspace` where the VM is started, a directory or a link to one (virtiofsd refuses to share
+      # a link itself; with the dot it is given the directory).
       {
         tag = "workspace";
         proto = "virtiofs";
-        source = "workspace";
+        source = "workspace/.";
         mountPoint = "/workspace";
         readOnly = true;
       }

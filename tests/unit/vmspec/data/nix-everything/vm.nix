@@ -1,12 +1,18 @@
 # vm.nix - the machine everything
 #
 # Nothing in it belongs to one VM: agentvm gives each VM its own workspace, network and identity when it starts it.
-{ inputs, pkgs, ... }:
+{
+  inputs,
+  lib,
+  pkgs,
+  ...
+}:
 {
   networking.hostName = "everything";
 
   microvm = {
-    hypervisor = "cloud-hypervisor";
+    # Of microvm.nix alone; agentvm boots it with either. A module may say "qemu".
+    hypervisor = lib.mkDefault "cloud-hypervisor";
     vcpu = 3;
     mem = 977; # MiB
 
@@ -19,11 +25,12 @@
         mountPoint = "/nix/.ro-store";
         readOnly = true;
       }
-      # The project: `workspace` where the VM is started, a directory, for virtiofsd takes no link to one.
+      # The project: `workspace` where the VM is started, a directory or a link to one (virtiofsd refuses to share
+      # a link itself; with the dot it is given the directory).
       {
         tag = "workspace";
         proto = "virtiofs";
-        source = "workspace";
+        source = "workspace/.";
         mountPoint = "/home/dev/app";
       }
     ];

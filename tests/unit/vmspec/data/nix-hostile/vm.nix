@@ -1,12 +1,13 @@
 # vm.nix - the machine hostile
 #
 # Nothing in it belongs to one VM: agentvm gives each VM its own workspace, network and identity when it starts it.
-{ pkgs, ... }:
+{ lib, pkgs, ... }:
 {
   networking.hostName = "hostile";
 
   microvm = {
-    hypervisor = "cloud-hypervisor";
+    # Of microvm.nix alone; agentvm boots it with either. A module may say "qemu".
+    hypervisor = lib.mkDefault "cloud-hypervisor";
     vcpu = 8;
     mem = 4096; # MiB
 
@@ -19,11 +20,12 @@
         mountPoint = "/nix/.ro-store";
         readOnly = true;
       }
-      # The project: `workspace` where the VM is started, a directory, for virtiofsd takes no link to one.
+      # The project: `workspace` where the VM is started, a directory or a link to one (virtiofsd refuses to share
+      # a link itself; with the dot it is given the directory).
       {
         tag = "workspace";
         proto = "virtiofs";
-        source = "workspace";
+        source = "workspace/.";
         mountPoint = "/workspace";
       }
     ];
