@@ -164,7 +164,7 @@ class Machine {
   std::optional<guest::ReadyReport> ready_report_;
   guest::GuestSetup setup_;
   std::optional<std::chrono::milliseconds> round_trip_;  ///< the quickest of a short /setup, less the guest's work
-  TaskGroup watches_;  ///< what waits for the parts' own ends
+  TaskGroup watches_;                                    ///< what waits for the parts' own ends
 };
 
 }  // namespace agentvm::machine

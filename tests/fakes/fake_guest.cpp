@@ -91,7 +91,8 @@ void FakeGuest::exit(int code) {
 }
 
 std::string FakeGuest::setup_answer() const {
-  return setup_failure.empty() ? guest::to_json(guest::SetupReply{.took_ms = setup_took.count()}).dump() : setup_failure;
+  return setup_failure.empty() ? guest::to_json(guest::SetupReply{.took_ms = setup_took.count()}).dump()
+                               : setup_failure;
 }
 
 asio::awaitable<void> FakeGuest::answer(link::StreamPtr stream) {

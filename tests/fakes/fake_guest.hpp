@@ -28,9 +28,9 @@ class FakeGuest {
 
   // What the test decides; all may change at any time.
   bool answers_setup = true;
-  std::function<void()> on_setup;  ///< another of `setups` came
+  std::function<void()> on_setup;           ///< another of `setups` came
   std::chrono::milliseconds setup_took{0};  ///< what it says of its own work
-  std::string setup_failure;  ///< what it answers a setup that it cannot do
+  std::string setup_failure;                ///< what it answers a setup that it cannot do
   bool starts_processes = true;
   bool obeys_term = true;
   bool obeys_kill = true;
