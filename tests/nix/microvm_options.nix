@@ -3,10 +3,6 @@
 # Of microvm.nix at the commit that world.nix names, all declared in nixos-modules/microvm/options.nix.
 {
   "microvm.balloon" = "bool";
-  "microvm.cloud-hypervisor.extraArgs" = [
-    "listOf"
-    "str"
-  ];
   "microvm.declaredRunner" = "package";
   "microvm.graphics.enable" = "bool";
   "microvm.hypervisor" = [

@@ -310,6 +310,8 @@
   ];
   # system/boot/systemd/oomd.nix
   "systemd.oomd.enable" = "bool";
+  # system/boot/systemd/shutdown.nix
+  "systemd.shutdownRamfs.enable" = "bool";
   # system/boot/systemd/tmpfiles.nix
   "systemd.tmpfiles.rules" = [
     "listOf"

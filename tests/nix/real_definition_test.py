@@ -90,7 +90,7 @@ class RealDefinitions(unittest.TestCase):
                 self.assertTrue(manifest["kernel"]["elf"].endswith("-dev/vmlinux"), manifest)
                 self.assertTrue(manifest["kernel"]["image"].endswith("/bzImage"), manifest)
                 self.assertIn(f"init={manifest['init']}", manifest["kernel_params"])
-                for word in ("console=hvc0", "boot.panic_on_fail", "quiet"):
+                for word in ("boot.panic_on_fail", "quiet"):
                     self.assertIn(word, manifest["kernel_params"])
                 self.assertNotIn("systemd.machine_id", " ".join(manifest["kernel_params"]), "agentvm says it, for each VM")
                 self.assertEqual(machine["mounts"]["/workspace"]["options"],

@@ -2,9 +2,4 @@
 { config, lib, ... }:
 {
   services.getty.autologinUser = lib.mkDefault config.agentvm.user;
-  # Under agentvm nobody reads there.
-  systemd.services."serial-getty@hvc0" = {
-    overrideStrategy = "asDropin";
-    unitConfig.ConditionKernelCommandLine = "!agentvm.transport";
-  };
 }

@@ -15,7 +15,6 @@ in
   microvm.optimize.enable = lib.mkDefault true;
 
   boot.kernelParams = [
-    "console=hvc0"
     "quiet"
     # One user and one machine, thrown away: the host's own mitigations stand between guest and host.
     "mitigations=off"
@@ -75,6 +74,8 @@ in
   networking.firewall.enable = off;
   # The kernel's own killer does for a machine of one user.
   systemd.oomd.enable = off;
+  # Nothing is left to be unmounted from outside of the root.
+  systemd.shutdownRamfs.enable = off;
   # Nothing is kept, and a journal on a root in memory would take that memory.
   services.journald.storage = lib.mkDefault "volatile";
 
