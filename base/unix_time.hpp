@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <string>
 
 namespace agentvm {
 
@@ -11,5 +12,8 @@ inline std::int64_t unix_ms() noexcept {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
 }
+
+/// "2026-01-31T12:00:00.123Z".
+std::string timestamp_now();
 
 }  // namespace agentvm

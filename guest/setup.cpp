@@ -15,6 +15,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "guest/entropy.hpp"
 #include "guest/inode_keeper.hpp"
 #include "guest/network.hpp"
 #include "guest/uevents.hpp"
@@ -179,6 +180,7 @@ void set_clock(std::int64_t host_ms) {
 SetupReply apply_setup(const GuestSetup& setup) {
   const std::int64_t start = uptime_ms();
   if (setup.clock_unix_ms != 0) set_clock(setup.clock_unix_ms);
+  if (!setup.entropy.empty()) mix_entropy(setup.entropy);
   for (const Mount& mount : setup.mounts) {
     if (is_mounted(read_file("/proc/self/mountinfo"), mount)) {
       restrict_mount(mount);
@@ -202,7 +204,7 @@ SetupReply apply_setup(const GuestSetup& setup) {
   for (const FileEntry& entry : setup.files) make_entry(entry);
   if (setup.network) set_up_network(*setup.network);
   const std::int64_t end = uptime_ms();
-  return {end - start, end};
+  return {end - start, end, !setup.entropy.empty()};
 }
 
 }  // namespace agentvm::guest

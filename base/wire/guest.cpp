@@ -23,6 +23,7 @@ constexpr std::size_t max_tag_bytes = 36;
 /// HOST_NAME_MAX of Linux.
 constexpr std::size_t max_hostname_bytes = 64;
 constexpr std::size_t max_path_bytes = 4095;
+constexpr std::size_t max_entropy_bytes = 64;
 /// Of a MAC address in text; an IPv4 address is shorter.
 constexpr std::size_t max_address_bytes = 17;
 /// chown(2) takes the last one as "leave it".
@@ -206,9 +207,12 @@ json to_json(const GuestSetup& value) {
                {"gateway", value.network->gateway},
                {"resolver", value.network->resolver}};
   }
-  return {{"hostname", value.hostname},       {"machine_id", value.machine_id}, {"clock_unix_ms", value.clock_unix_ms},
-          {"inode_limit", value.inode_limit}, {"mounts", std::move(mounts)},    {"files", std::move(files)},
-          {"services", value.services},       {"model_port", value.model_port}, {"network", std::move(network)}};
+  json document = {
+      {"hostname", value.hostname},           {"machine_id", value.machine_id}, {"inode_limit", value.inode_limit},
+      {"clock_unix_ms", value.clock_unix_ms}, {"mounts", std::move(mounts)},    {"files", std::move(files)},
+      {"services", value.services},           {"model_port", value.model_port}, {"network", std::move(network)}};
+  if (!value.entropy.empty()) document["entropy"] = base64_encode(value.entropy);
+  return document;
 }
 
 GuestSetup guest_setup_from_json(const json& value) {
@@ -219,6 +223,9 @@ GuestSetup guest_setup_from_json(const json& value) {
   setup.machine_id = reader.text("machine_id", "a string");
   if (!is_machine_id(setup.machine_id)) reader.refuse("machine_id", "32 lower-case hexadecimal digits");
   setup.clock_unix_ms = reader.integer("clock_unix_ms", 0, max_time, 0);
+  const auto entropy = base64_decode(reader.text("entropy", "a string"));
+  if (!entropy || entropy->size() > max_entropy_bytes) reader.refuse("entropy", "base64 of at most 64 bytes");
+  setup.entropy = *entropy;
   setup.inode_limit = static_cast<std::uint64_t>(reader.integer("inode_limit", 0, max_time, 0));
   for (const json& item : reader.array("mounts", "an array of mounts")) {
     setup.mounts.push_back(mount_from_json(item, setup.mounts.size()));
@@ -305,12 +312,13 @@ ReadyReport ready_report_from_json(const json& value) {
 }
 
 json to_json(const SetupReply& value) {
-  return {{"took_ms", value.took_ms}, {"done_ms", value.done_ms}};
+  return {{"took_ms", value.took_ms}, {"done_ms", value.done_ms}, {"reseeded", value.reseeded}};
 }
 
 SetupReply setup_reply_from_json(const json& value) {
   const Reader reader("setup reply", value);
-  return {reader.integer("took_ms", 0, max_time, 0), reader.integer("done_ms", 0, max_time, 0)};
+  return {reader.integer("took_ms", 0, max_time, 0), reader.integer("done_ms", 0, max_time, 0),
+          reader.boolean("reseeded")};
 }
 
 json to_json(const ProcessState& value) {

@@ -112,6 +112,9 @@ struct GuestSetup {
   /// the document, so a document waits for the guest, never in a queue. 0: leave the clock. A time that is late by the
   /// guest's real-time clock does not set the clock back.
   std::int64_t clock_unix_ms = 0;
+  /// Random bytes of the host's, at most 64, mixed into the guest's random numbers before anything else is done; in
+  /// JSON base64. "": none. Answered with SetupReply::reseeded.
+  std::string entropy;
   std::uint64_t inode_limit = 0;  ///< so many inodes the host can serve in a share; 0: no limit is known
   std::vector<Mount> mounts;
   std::vector<FileEntry> files;
@@ -149,6 +152,7 @@ struct ReadyReport {
 struct SetupReply {
   std::int64_t took_ms = 0;  ///< mounting and writing
   std::int64_t done_ms = 0;  ///< CLOCK_BOOTTIME at its end
+  bool reseeded = false;     ///< the entropy that came is in the guest's random numbers
   bool operator==(const SetupReply&) const = default;
 };
 

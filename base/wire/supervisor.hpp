@@ -39,7 +39,8 @@ inline constexpr int owner_fd = 3;
 inline constexpr int lock_fd = 4;
 /// From here on: a directory (O_PATH) for each of spec.json's shares, in its order, then the one the report is written
 /// into, if spec.json has a report_file. They were checked by the caller and are used as they are: the paths in
-/// spec.json may lead elsewhere by now.
+/// spec.json may lead elsewhere by now. Of a plan on a pool's VM then follow the connection to its keeper, the streams
+/// of its control and its service link, and a listening socket for each share that the VM has not got yet.
 inline constexpr int first_directory_fd = 5;
 
 }  // namespace agentvm::supervisor

@@ -96,6 +96,16 @@ struct NetShowOptions {
   bool json = false;
 };
 
+/// Of `agentvm pool` and what follows it.
+struct PoolOptions {
+  enum class Act { status, drain, resize, serve } act = Act::status;
+  std::string pool;
+  unsigned size = 0;
+  std::string config;
+  std::string metrics;
+  bool json = false;
+};
+
 struct DoctorOptions {
   bool json = false;
 };
@@ -145,10 +155,10 @@ struct PrintText {
   std::string text;
 };
 
-using Verb =
-    std::variant<PrintText, RunOptions, ExecOptions, ShellOptions, AttachOptions, ListOptions, InspectOptions,
-                 LogsOptions, StopOptions, DestroyOptions, GcOptions, NetShowOptions, DoctorOptions, ProfileListOptions,
-                 ProfileShowOptions, ProfileCheckOptions, DefinitionOptions, BuildOptions, InitOptions>;
+using Verb = std::variant<PrintText, RunOptions, ExecOptions, ShellOptions, AttachOptions, ListOptions, InspectOptions,
+                          LogsOptions, StopOptions, DestroyOptions, GcOptions, NetShowOptions, PoolOptions,
+                          DoctorOptions, ProfileListOptions, ProfileShowOptions, ProfileCheckOptions, DefinitionOptions,
+                          BuildOptions, InitOptions>;
 
 struct Invocation {
   GlobalOptions global;

@@ -167,6 +167,7 @@ Verb verb_of(const CLI::App& tree, const std::string& path, Parsed& parsed) {
   if (path == "destroy") return std::move(parsed.destroy);
   if (path == "gc") return std::move(parsed.gc);
   if (path == "net show") return std::move(parsed.net_show);
+  if (path.starts_with("pool ")) return std::move(parsed.pool);
   if (path == "doctor") return std::move(parsed.doctor);
   if (path == "profile list") return std::move(parsed.profile_list);
   if (path == "profile show") return std::move(parsed.profile_show);

@@ -30,6 +30,7 @@ constexpr std::array key_flags{
     KeyFlag{"--disk", "machine.disk", "SIZE", "size of its writable root, such as 8GiB"},
     KeyFlag{"--hypervisor", "machine.hypervisor", "auto|cloud-hypervisor|qemu", "what runs the VM"},
     KeyFlag{"--connect", "machine.connect", "embed|session|system|URI", "libvirt: where the VM is visible"},
+    KeyFlag{"--pool", "pool", "NAME", "take a VM of this pool, which is booted already; else boot one"},
     KeyFlag{"--guest", "guest.source", "auto|nix|host", "what the VM boots"},
     KeyFlag{"--tool", "guest.tools.add", "COMMAND", "host guest: a command it must have (repeatable)", true},
     KeyFlag{"--expose", "guest.expose.add", "DIR", "host guest: one more read-only path (repeatable)", true},

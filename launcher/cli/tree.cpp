@@ -197,6 +197,7 @@ std::unique_ptr<CLI::App> make_tree(Parsed& parsed) {
   add_views(*tree, parsed);
   add_ends(*tree, parsed);
   add_net(*tree, parsed.net_show);
+  add_pool(*tree, parsed.pool);
   add_doctor(*tree, parsed.doctor);
   add_profile(*tree, parsed);
   add_definition_verbs(*tree, parsed);

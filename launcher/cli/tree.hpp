@@ -26,6 +26,7 @@ struct Parsed {
   commands::DestroyOptions destroy;
   commands::GcOptions gc;
   commands::NetShowOptions net_show;
+  commands::PoolOptions pool;
   commands::DoctorOptions doctor;
   commands::ProfileListOptions profile_list;
   commands::ProfileShowOptions profile_show;
@@ -41,6 +42,7 @@ std::unique_ptr<CLI::App> make_tree(Parsed& parsed);
 /// `run`, and the flags that override profile keys (also for `profile show`).
 void add_run(CLI::App& tree, commands::RunOptions& options);
 void add_profile_flags(CLI::App& verb, std::vector<commands::Override>& overrides);
+void add_pool(CLI::App& tree, commands::PoolOptions& options);
 /// The verbs about files of a project and of Nix: `definition`, `build`, `init`.
 void add_definition_verbs(CLI::App& tree, Parsed& parsed);
 

@@ -162,6 +162,12 @@ asio::awaitable<void> GuestLinks::drop(std::chrono::milliseconds limit) {
   set(State::dropped);
 }
 
+asio::awaitable<LinkStreams> GuestLinks::hand_over() {
+  if (state_ != State::dropped) throw Error("the guest's links are in use");
+  auto connected = transport_->connect();
+  co_return co_await std::move(connected);
+}
+
 asio::awaitable<link::SessionPtr> GuestLinks::connected() {
   for (;;) {
     const auto pair = pair_;

@@ -38,6 +38,10 @@ class GuestLinks {
   /// the next.
   boost::asio::awaitable<void> drop(std::chrono::milliseconds limit = std::chrono::seconds(5));
 
+  /// After a drop: connects both, and gives the streams to somebody else to speak on, who has them for good; may be
+  /// asked for again when that one has dropped its links. Throws Error.
+  boost::asio::awaitable<LinkStreams> hand_over();
+
   /// The control session as soon as there is one that stands, through a drop. Throws Error once the links are closed or
   /// lost.
   boost::asio::awaitable<link::SessionPtr> connected();

@@ -31,8 +31,9 @@ namespace {
 /// virtiofsd. Its ending is waited for on the worker's thread: it may take its grace.
 class VirtiofsShare final : public Share {
  public:
-  VirtiofsShare(workspace::ShareServerOptions options, std::shared_ptr<BlockingWorker> worker)
-      : server_(std::make_shared<workspace::ShareServer>(std::move(options))), worker_(std::move(worker)) {}
+  VirtiofsShare(workspace::ShareServerOptions options, UniqueFd listener, std::shared_ptr<BlockingWorker> worker)
+      : server_(std::make_shared<workspace::ShareServer>(std::move(options), std::move(listener))),
+        worker_(std::move(worker)) {}
 
   const std::string& socket() const noexcept override { return server_->socket(); }
   std::vector<pid_t> processes() const override { return server_->processes(); }
@@ -137,6 +138,12 @@ HostParts::~HostParts() {
 }
 
 std::unique_ptr<Share> HostParts::serve_share(const vmspec::ShareSpec& share, std::size_t number) {
+  return serve_share_on({}, share, number);
+}
+
+std::unique_ptr<Share> HostParts::serve_share_on(UniqueFd listener, const vmspec::ShareSpec& share,
+                                                 std::size_t number) {
+  const bool given = static_cast<bool>(listener);
   // On this thread, which lives as long as the VM: virtiofsd dies with the thread that started it.
   return std::make_unique<VirtiofsShare>(
       workspace::ShareServerOptions{
@@ -144,11 +151,11 @@ std::unique_ptr<Share> HostParts::serve_share(const vmspec::ShareSpec& share, st
           .directory = number < directories_.size() ? directories_[number] : HeldDirectory::resolve(share.source),
           .virtiofsd = spec_.virtiofsd,
           .mount_place = paths_.share_place(number),
-          .socket = paths_.share_socket(number),
+          .socket = given ? std::string() : paths_.share_socket(number),
           .log = paths_.log("virtiofsd"),
           .instance = spec_.uuid,
           .identity = {geteuid(), getegid(), spec_.owner_uid, spec_.owner_gid, spec_.agent.uid, spec_.agent.gid}},
-      worker_);
+      std::move(listener), worker_);
 }
 
 asio::awaitable<std::unique_ptr<NetworkLease>> HostParts::take_lease() {

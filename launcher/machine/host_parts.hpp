@@ -27,6 +27,8 @@ class HostParts final : public Parts {
   ~HostParts() override;
 
   std::unique_ptr<Share> serve_share(const vmspec::ShareSpec& share, std::size_t number) override;
+  /// The same on a socket that somebody else has made, and that a VMM of theirs connects to.
+  std::unique_ptr<Share> serve_share_on(UniqueFd listener, const vmspec::ShareSpec& share, std::size_t number);
   boost::asio::awaitable<std::unique_ptr<NetworkLease>> take_lease() override;
   std::unique_ptr<LinkTransport> make_transport() override;
   std::unique_ptr<hypervisor::Hypervisor> make_vmm(const std::vector<std::string>& share_sockets,

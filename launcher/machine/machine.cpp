@@ -24,7 +24,7 @@ namespace {
 
 constexpr std::size_t ready_report_bytes = 4096;
 constexpr JsonLimits report_limits{.bytes = ready_report_bytes};
-constexpr int clock_rounds = 4;
+constexpr int clock_rounds = 8;
 constexpr auto quick_round_trip = 10ms;  // within it a clock needs no better time
 
 const char* words_of(hypervisor::End end) noexcept {
@@ -98,7 +98,8 @@ asio::awaitable<void> Machine::boot() {
   auto leased = within(clock_, limits_.lease, "a network lease", std::move(leasing));
   lease_ = co_await std::move(leased);
   if (lease_) watches_.spawn(watch_lease());
-  progress_("shares", fmt::format("sharing {} directories", spec_.shares.size()));
+  const std::size_t shares = spec_.shares.size() - (spec_.pooled ? spec_.pooled->shares.size() : 0);
+  progress_("shares", shares == 1 ? "sharing a directory" : fmt::format("sharing {} directories", shares));
   for (const vmspec::ShareSpec& share : spec_.shares) start_share(share);
   links_ = std::make_unique<GuestLinks>(executor_, parts_.make_transport());
   for (const auto& [path, handler] : services_) links_->serve(path, handler);
@@ -123,10 +124,12 @@ asio::awaitable<void> Machine::boot_vmm() {
   std::vector<std::string> sockets;
   sockets.reserve(shares_.size());
   for (const AddedShare& added : shares_) sockets.push_back(added.share->socket());
-  progress_("vmm",
-            fmt::format("starting {} ({})",
-                        spec_.hypervisor == vmspec::HypervisorKind::cloud_hypervisor ? "cloud-hypervisor" : "QEMU",
-                        spec_.accelerator == vmspec::Accelerator::kvm ? "KVM" : "emulated"));
+  progress_("vmm", spec_.pooled
+                       ? fmt::format("taking over {} of the pool {}", spec_.pooled->name, spec_.pooled->pool)
+                       : fmt::format(
+                             "starting {} ({})",
+                             spec_.hypervisor == vmspec::HypervisorKind::cloud_hypervisor ? "cloud-hypervisor" : "QEMU",
+                             spec_.accelerator == vmspec::Accelerator::kvm ? "KVM" : "emulated"));
   vmm_ = parts_.make_vmm(sockets, lease_.get());
   watches_.spawn(accept_links());
   auto started = vmm_->boot();
@@ -145,7 +148,7 @@ void Machine::watch_processes() {
 }
 
 asio::awaitable<void> Machine::await_guest() {
-  progress_("kernel", "booting the guest");
+  progress_("kernel", spec_.pooled ? "waiting for the guest" : "booting the guest");
   if (!links_->wait_for_guest()) {
     auto connected = until([this] { return linked_; });
     auto in_time = within(clock_, limits_.connect, "QEMU to connect the guest's links", std::move(connected));
@@ -220,6 +223,9 @@ asio::awaitable<void> Machine::send_setup() {
           guest::setup_reply_from_json(parse_bounded_json(answer.body, report_limits, "the guest's answer"));
       const auto trip = std::chrono::duration_cast<std::chrono::milliseconds>(clock_.now() - start) -
                         std::chrono::milliseconds(reply.took_ms);
+      if (!setup_.entropy.empty() && !reply.reseeded)
+        failure = Error("the guest has not mixed the entropy that it was given into its random numbers");
+      setup_.entropy.clear();
       if (is_short) round_trip_ = std::max(0ms, std::min(trip, round_trip_.value_or(trip)));
     } else {
       failure = Error("setting up the guest: " + answer.body);

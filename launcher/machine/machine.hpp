@@ -97,6 +97,14 @@ class Machine {
   /// Makes them anew, and tells the guest the time. Throws Error when the guest does not come.
   boost::asio::awaitable<void> connect_links();
 
+  // For a VM that somebody else goes on with (hand_over.cpp).
+  /// Drops the links and gives their streams away: the guest has answered then. From here on the machine asks the guest
+  /// nothing; who has the links asks for the rest. Again when that one has dropped them. Throws Error.
+  boost::asio::awaitable<LinkStreams> hand_over();
+  /// Plugs in a share of somebody else's, whose virtiofsd serves `socket`. Throws Error.
+  boost::asio::awaitable<void> plug(vmspec::ShareSpec share, std::string socket);
+  boost::asio::awaitable<void> unplug(std::string tag);
+
   /// Set once, when the VM has ended or must.
   const std::optional<Ending>& ending() const noexcept { return ending_; }
   /// Completes when ending() is set.

@@ -120,14 +120,19 @@ std::vector<std::string> virtiofsd_arguments(const vmspec::ShareSpec& share, con
   return arguments;
 }
 
-ShareServer::ShareServer(ShareServerOptions options) : options_(std::move(options)) {
+UniqueFd listen_for_share(const std::string& path) {
+  UniqueFd listener = listen_unix(path, 1);
+  // virtiofsd waits in accept: on a non-blocking socket it would give up at once.
+  set_nonblocking(listener.get(), false);
+  return listener;
+}
+
+ShareServer::ShareServer(ShareServerOptions options, UniqueFd given) : options_(std::move(options)) {
   if (!options_.directory) throw Error("sharing " + options_.share.source + ": no directory is held open");
   UniqueFd log(open(options_.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   if (!log) throw system_error(errno, "opening " + options_.log);
   make_directories(options_.mount_place);
-  const UniqueFd listener = listen_unix(options_.socket, 1);
-  // virtiofsd waits in accept: on a non-blocking socket it would give up at once.
-  set_nonblocking(listener.get(), false);
+  const UniqueFd listener = given ? std::move(given) : listen_for_share(options_.socket);
   std::vector<std::string> arguments =
       virtiofsd_arguments(options_.share, options_.mount_place, options_.identity, listener.get());
   arguments.push_back(fmt::format("--rlimit-nofile={}", inode_limit()));
@@ -154,7 +159,7 @@ ShareServer::ShareServer(ShareServerOptions options) : options_(std::move(option
     watch_ = std::make_unique<ShareWatch>(std::move(words_read), std::move(log),
                                           listeners.fds.empty() ? UniqueFd() : std::move(listeners.fds.front()));
   } catch (const Error& error) {
-    unlink(options_.socket.c_str());
+    if (!options_.socket.empty()) unlink(options_.socket.c_str());
     rmdir(options_.mount_place.c_str());
     throw Error(error.what(), "Install virtiofsd 1.13 or newer, or set AGENTVM_VIRTIOFSD.", error.code());
   }

@@ -44,19 +44,23 @@ struct ShareServerOptions {
   /// A directory in one of ours that no guest and no VMM can write; made here, removed with the server. virtiofsd opens
   /// what it shares by a path, after it was started: in its mount namespace `directory` is there.
   std::string mount_place;
-  std::string socket;    ///< made here; removed when the server is destroyed
+  std::string socket;    ///< made here; removed when the server is destroyed; "": a listener is given
   std::string log;       ///< virtiofsd's words are appended to it, up to ShareWatch::log_limit bytes in all
   std::string instance;  ///< the VM's uuid, for its environment
   ShareIdentity identity;
 };
+
+/// A socket as a virtiofsd wants to inherit it: listening for one VMM, blocking. Throws Error.
+UniqueFd listen_for_share(const std::string& path);
 
 /// A running virtiofsd. The socket listens when the constructor returns, so a VMM may connect at once; virtiofsd serves
 /// nobody before its sandbox stands. Destroying it ends virtiofsd and removes the socket. Construct it on a thread that
 /// lives as long as the VM (the child dies with the thread that started it).
 class ShareServer {
  public:
-  /// Throws Error when no directory is held or virtiofsd cannot be started.
-  explicit ShareServer(ShareServerOptions options);
+  /// `listener`: a socket of listen_for_share, which somebody else removes; none: it is made at options.socket. Throws
+  /// Error when no directory is held or virtiofsd cannot be started.
+  explicit ShareServer(ShareServerOptions options, UniqueFd listener = {});
   ShareServer(ShareServer&& other) noexcept;
   ShareServer& operator=(ShareServer&& other) noexcept;
   ShareServer(const ShareServer&) = delete;

@@ -31,7 +31,7 @@ std::optional<std::string> neighbours_note(const state::Roots& roots, const Held
     const state::VmPaths paths = state::vm_paths(roots, name);
     if (!state::is_alive(paths)) continue;
     const auto spec = read_spec(paths);
-    if (!spec || !overlap(workspace, spec->workspace)) continue;
+    if (!spec || spec->workspace.empty() || !overlap(workspace, spec->workspace)) continue;
     others += (others.empty() ? "" : ", ") + name;
     if (spec->workspace != workspace.path()) others += " on " + spec->workspace;
     last = name;

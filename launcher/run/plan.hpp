@@ -34,6 +34,8 @@ class RunPlan {
   /// not be built.
   void build_missing(const std::function<void(std::string_view line)>& progress);
   const std::string& workspace() const noexcept { return workspace_.path(); }
+  /// The pool that a VM is to be taken from; "": none.
+  const std::string& pool() const noexcept { return profile_.pool; }
   /// What a plan's paths mean: held since they were checked. Throws Error when one of the plan is not what it was.
   RunDirectories directories(const vmspec::VmSpec& spec) const;
 

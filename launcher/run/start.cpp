@@ -17,6 +17,7 @@
 #include "base/process.hpp"
 #include "base/unix_socket.hpp"
 #include "base/wire/supervisor.hpp"
+#include "launcher/claim/claim.hpp"
 #include "launcher/client/vm_lookup.hpp"
 #include "launcher/host/own_program.hpp"
 #include "launcher/image/host_image.hpp"
@@ -24,6 +25,7 @@
 #include "launcher/state/reservation.hpp"
 #include "launcher/state/vm_name.hpp"
 #include "launcher/terminal/log.hpp"
+#include "vmspec/plan/pooled.hpp"
 
 namespace agentvm::commands {
 
@@ -93,7 +95,23 @@ std::string plan_document(const vmspec::VmSpec& spec) {
   }
 }
 
-StartedVm spawn_supervisor(state::Reservation reservation, vmspec::VmSpec spec, const RunDirectories& directories) {
+/// One VM of the pool for a plan. nullopt: it is to boot its own, and why is said.
+std::optional<pool::Claiming> claim_for(const vmspec::VmSpec& spec, const std::string& pool,
+                                        const state::Roots& roots) {
+  if (spec.egress == vmspec::Egress::nat) {
+    log_warning("a VM of the pool " + pool + " has no network card and this run wants one, so a VM is booted; " +
+                "--egress none takes one of the pool");
+    return std::nullopt;
+  }
+  pool::Claiming claiming =
+      pool::claim_vm(pool::pool_socket(roots), {pool, vmspec::shape_of(spec), vmspec::shares_of_run(spec)});
+  if (claiming.refusal.empty()) return claiming;
+  log_warning("the pool " + pool + " gave no VM, so one is booted: " + claiming.refusal);
+  return std::nullopt;
+}
+
+StartedVm spawn_supervisor(state::Reservation reservation, vmspec::VmSpec spec, const RunDirectories& directories,
+                           const pool::ClaimedVm* claimed) {
   const state::VmPaths& paths = reservation.paths;
   write_file_atomic(paths.spec(), plan_document(spec) + "\n");
   const UniqueFd log = open_log(paths.log("supervisor"));
@@ -104,6 +122,9 @@ StartedVm spawn_supervisor(state::Reservation reservation, vmspec::VmSpec spec, 
   static_assert(supervisor::owner_fd == 3 && supervisor::lock_fd == 4 && supervisor::first_directory_fd == 5);
   for (const HeldDirectory& share : directories.shares) numbered.push_back(share.fd());
   if (directories.report) numbered.push_back(directories.report.fd());
+  if (claimed != nullptr) {
+    for (const int fd : pool::descriptors_of(*claimed)) numbered.push_back(fd);
+  }
   ChildProcess child = spawn({.program = host::own_program("agentvm-supervisor"),
                               .args = {paths.state_dir},
                               .environment = supervisor_environment(spec),
@@ -134,6 +155,17 @@ Error in_use(const state::VmPaths& paths) {
 
 }  // namespace
 
+void add_initramfs(vmspec::VmSpec& spec, const state::Roots& roots, bool network) {
+  if (spec.image.kind != vmspec::GuestKind::host) return;
+  const bool vsock = spec.hypervisor == vmspec::HypervisorKind::cloud_hypervisor;
+  spec.image.initramfs =
+      image::build_host_initramfs({.modules = spec.image.modules,
+                                   .agentvm_guest = host::own_program("agentvm-guest"),
+                                   .cache_dir = roots.cache,
+                                   .network = network,
+                                   .links = vsock ? image::LinkDevice::vsock : image::LinkDevice::virtio_serial});
+}
+
 void sweep_dead(const state::Roots& roots) {
   for (const std::string& name : state::list_vms(roots)) {
     const state::VmPaths paths = state::vm_paths(roots, name);
@@ -155,27 +187,26 @@ std::string choose_name(const state::Roots& roots, const std::string& wanted_nam
 }
 
 StartedVm start_vm(const state::Roots& roots, const std::string& wanted_name, const RunPlan& plan) {
+  std::optional<pool::Claiming> claimed;
+  bool asked = false;
   for (;;) {
     const std::string name = choose_name(roots, wanted_name, plan.workspace());
     vmspec::VmSpec spec = plan.for_name(name);
     const RunDirectories directories = plan.directories(spec);
     state::check_socket_paths(state::vm_paths(roots, name));
-    if (spec.image.kind == vmspec::GuestKind::host) {
-      const bool vsock = spec.hypervisor == vmspec::HypervisorKind::cloud_hypervisor;
-      spec.image.initramfs =
-          image::build_host_initramfs({.modules = spec.image.modules,
-                                       .agentvm_guest = host::own_program("agentvm-guest"),
-                                       .cache_dir = roots.cache,
-                                       .network = spec.egress == vmspec::Egress::nat,
-                                       .links = vsock ? image::LinkDevice::vsock : image::LinkDevice::virtio_serial});
+    if (!plan.pool().empty() && !std::exchange(asked, true)) claimed = claim_for(spec, plan.pool(), roots);
+    if (claimed) {
+      vmspec::move_into(spec, plan.pool(), claimed->spec, claimed->vm.shared);
+    } else {
+      add_initramfs(spec, roots, spec.egress == vmspec::Egress::nat);
     }
-    log_debug("the image is ready");
+    log_debug(claimed ? "a VM is claimed" : "the image is ready");
     std::optional<state::Reservation> reservation = state::reserve(roots, name);
     if (!reservation) continue;  // somebody was faster: the next free name, or the message that it is in use
     const state::VmPaths paths = reservation->paths;
     try {
       state::remember_guest_place(roots, plan.workspace());
-      return spawn_supervisor(std::move(*reservation), std::move(spec), directories);
+      return spawn_supervisor(std::move(*reservation), std::move(spec), directories, claimed ? &claimed->vm : nullptr);
     } catch (...) {
       remove_tree(paths.runtime_dir);
       remove_tree(paths.state_dir);

@@ -37,6 +37,7 @@ struct VmPaths {
     return state_dir + "/" + what + ".jsonl";
   }  ///< events, mcp, model
   std::string supervisor_socket() const { return runtime_dir + "/sv.sock"; }
+  std::string keeper_socket() const { return runtime_dir + "/keeper.sock"; }  ///< of a pool's VM
   std::string control_socket() const { return runtime_dir + "/ctl.sock"; }
   std::string services_socket() const { return runtime_dir + "/svc.sock"; }
   std::string vsock_socket() const { return runtime_dir + "/vsock"; }  ///< and "_PORT" behind it

@@ -3,6 +3,7 @@
 
 #include "base/unix_time.hpp"
 #include "launcher/machine/share_server.hpp"
+#include "launcher/state/identity.hpp"
 #include "launcher/supervisor/supervisor.hpp"
 
 namespace agentvm::supervisor {
@@ -21,6 +22,8 @@ guest::GuestSetup Supervisor::guest_setup() const {
   setup.hostname = spec_.hostname;
   setup.machine_id = spec_.machine_id;
   setup.inode_limit = workspace::inode_limit();
+  // It was somebody's to be before it was known whose: from here on its random numbers are this run's own.
+  if (spec_.pooled) setup.entropy = state::random_bytes(32);
   for (const auto& share : spec_.shares) setup.mounts.push_back({share.tag, share.mount_point, share.read_only});
   for (const auto& file : spec_.files) {
     setup.files.push_back({file.path, file.content, file.target, file.mode, file.uid, file.gid, file.directory});

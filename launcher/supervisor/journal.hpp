@@ -9,8 +9,6 @@
 
 namespace agentvm::supervisor {
 
-/// "2026-01-31T12:00:00.123Z".
-std::string timestamp_now();
 /// {"event":name,"time":now, ...fields} and a newline; what is not UTF-8 is replaced.
 std::string event_line(const std::string& name, const nlohmann::json& fields);
 

@@ -39,6 +39,7 @@ int run(const std::string& state_dir) {
       .owner = inherited(supervisor::owner_fd),
       .directories = {},
       .report_directory = {},
+      .claimed = {},
       .agentvm = host::own_program("agentvm"),
       .reaper = host::own_program("agentvm-reaper"),
   };
@@ -46,7 +47,14 @@ int run(const std::string& state_dir) {
   for (std::size_t share = 0; share < options.spec.shares.size(); ++share) {
     options.directories.push_back(HeldDirectory::adopt(inherited(next++)));
   }
-  if (!options.spec.report_file.empty()) options.report_directory = HeldDirectory::adopt(inherited(next));
+  if (!options.spec.report_file.empty()) options.report_directory = HeldDirectory::adopt(inherited(next++));
+  if (options.spec.pooled) {
+    auto& vm = options.claimed.emplace();
+    for (UniqueFd* fd : {&vm.connection, &vm.control, &vm.services}) *fd = inherited(next++);
+    const std::size_t missing = options.spec.shares.size() - options.spec.pooled->shares.size();
+    for (std::size_t share = 0; share < missing; ++share) vm.listeners.push_back(inherited(next++));
+    vm.shared = options.spec.pooled->shared_links;
+  }
   never_start_from(state::guest_places(options.roots));
   options.paths = state::vm_paths(options.roots, options.spec.name);
   if (options.paths.state_dir != state_dir) {

@@ -35,14 +35,17 @@ HeldDirectory workspace_directory(const SupervisorOptions& options) {
 int supervise(SupervisorOptions options) {
   asio::io_context io(1);
   SteadyClock clock;
-  Record record(options.paths, options.spec.name, options.spec.uuid);
+  state::Record record(options.paths, options.spec.name, options.spec.uuid);
   record.add("supervisor", getpid());
   machine::Reaper reaper(options.reaper, options.agentvm, options.spec.name);
-  machine::HostParts parts(io.get_executor(), options.spec, options.paths, options.directories, options.roots.cache,
-                           [&](const std::string& role, pid_t pid) {
-                             reaper.watch(pid);
-                             record.add(role, pid);
-                           });
+  machine::HostParts own(io.get_executor(), options.spec, options.paths, options.directories, options.roots.cache,
+                         [&](const std::string& role, pid_t pid) {
+                           reaper.watch(pid);
+                           record.add(role, pid);
+                         });
+  std::optional<pool::ClaimedParts> claimed;
+  if (options.claimed) claimed.emplace(io.get_executor(), options.spec, own, std::move(*options.claimed));
+  machine::Parts& parts = claimed ? static_cast<machine::Parts&>(*claimed) : own;
   Supervisor supervisor(io.get_executor(), options, record, parts, clock, reaper.pidfd());
   const int code = run_to_end(io, supervisor.live());
   // While a caller was slow to take its report, libvirt's own threads may have made a directory of theirs anew.
@@ -52,7 +55,7 @@ int supervise(SupervisorOptions options) {
   return code;
 }
 
-Supervisor::Supervisor(asio::any_io_executor executor, SupervisorOptions& options, Record& record,
+Supervisor::Supervisor(asio::any_io_executor executor, SupervisorOptions& options, state::Record& record,
                        machine::Parts& parts, Clock& clock, int guard_fd)
     : executor_(std::move(executor)),
       options_(options),

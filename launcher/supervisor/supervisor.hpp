@@ -36,14 +36,15 @@
 #include "base/file.hpp"
 #include "base/held_directory.hpp"
 #include "base/unique_fd.hpp"
+#include "launcher/claim/claimed_vm.hpp"
 #include "launcher/gateway/ports/port_publisher.hpp"
 #include "launcher/machine/machine.hpp"
 #include "launcher/report/report.hpp"
+#include "launcher/state/record.hpp"
 #include "launcher/state/vm_directory.hpp"
 #include "launcher/supervisor/control_api.hpp"
 #include "launcher/supervisor/event_log.hpp"
 #include "launcher/supervisor/gateways.hpp"
-#include "launcher/supervisor/record.hpp"
 #include "launcher/supervisor/run.hpp"
 #include "launcher/supervisor/workspace_listing.hpp"
 #include "vmspec/plan/vm_spec.hpp"
@@ -59,6 +60,7 @@ struct SupervisorOptions {
   UniqueFd owner;                          ///< the starter's connection; may be none
   std::vector<HeldDirectory> directories;  ///< of spec.shares, in its order
   HeldDirectory report_directory;          ///< of spec.report_file; none without one
+  std::optional<pool::ClaimedVm> claimed;  ///< of a plan on a pool's VM
   std::string agentvm;                     ///< absolute paths of the programs beside us
   std::string reaper;
 };
@@ -70,8 +72,8 @@ int supervise(SupervisorOptions options);
 class Supervisor {
  public:
   /// Everything outlives it. `guard_fd`: readable when the reaper is gone; -1: there is none.
-  Supervisor(boost::asio::any_io_executor executor, SupervisorOptions& options, Record& record, machine::Parts& parts,
-             Clock& clock, int guard_fd);
+  Supervisor(boost::asio::any_io_executor executor, SupervisorOptions& options, state::Record& record,
+             machine::Parts& parts, Clock& clock, int guard_fd);
 
   /// The whole life; returns the exit code of the process. Everything it started has been joined when it completes.
   boost::asio::awaitable<int> live();
@@ -125,7 +127,7 @@ class Supervisor {
   SupervisorOptions& options_;
   const vmspec::VmSpec& spec_;
   const state::VmPaths& paths_;
-  Record& record_;
+  state::Record& record_;
   machine::Parts& parts_;
   Clock& clock_;
   int guard_fd_;

@@ -33,6 +33,7 @@ struct Call {
   int operator()(const DestroyOptions& options) const { return destroy(options, context); }
   int operator()(const GcOptions& options) const { return gc(options, context); }
   int operator()(const NetShowOptions& options) const { return net_show(options, context); }
+  int operator()(const PoolOptions& options) const { return pool(options, context); }
   int operator()(const DoctorOptions& options) const { return doctor(options, context); }
   int operator()(const ProfileListOptions& options) const { return profile_list(options, context); }
   int operator()(const ProfileShowOptions& options) const { return profile_show(options, context); }

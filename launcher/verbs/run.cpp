@@ -1,8 +1,10 @@
 // run.cpp - agentvm run: plan, show or start, stay with it.
 #include <unistd.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "launcher/claim/claim.hpp"
 #include "launcher/run/follow.hpp"
 #include "launcher/run/plan.hpp"
 #include "launcher/run/progress.hpp"
@@ -15,7 +17,21 @@
 
 namespace agentvm::commands {
 
-int run(const RunOptions& options, const Context& context) {
+namespace {
+
+/// A pool that is asked for by name alone says the profile too.
+RunOptions with_profile_of_pool(RunOptions options, const Context& context) {
+  const auto flag = std::find_if(options.overrides.begin(), options.overrides.end(),
+                                 [](const Override& entry) { return entry.flag == "--pool"; });
+  if (!options.profile.empty() || flag == options.overrides.end()) return options;
+  options.profile = pool::profile_of_pool(pool::pool_socket(context.roots), flag->values.front());
+  return options;
+}
+
+}  // namespace
+
+int run(const RunOptions& asked, const Context& context) {
+  const RunOptions options = with_profile_of_pool(asked, context);
   RunPlan plan(options, context);
   if (options.dry_run) {
     const vmspec::VmSpec spec = plan.for_name(choose_name(context.roots, options.name, plan.workspace()));

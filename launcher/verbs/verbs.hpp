@@ -17,6 +17,7 @@ int stop(const StopOptions& options, const Context& context);
 int destroy(const DestroyOptions& options, const Context& context);
 int gc(const GcOptions& options, const Context& context);
 int net_show(const NetShowOptions& options, const Context& context);
+int pool(const PoolOptions& options, const Context& context);
 int doctor(const DoctorOptions& options, const Context& context);
 int profile_list(const ProfileListOptions& options, const Context& context);
 int profile_show(const ProfileShowOptions& options, const Context& context);

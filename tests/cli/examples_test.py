@@ -10,7 +10,7 @@ from harness import Sandbox
 from patience import seconds
 
 # What stands between an example and its end where no VM runs.
-NO_VM = ("there is no VM named", "there are no VMs", "there is no VM named 'my-app', so there is nothing to destroy")
+NO_VM = ("there is no agentvm-poold here", "opening ./pools.toml", "there is no VM named", "there are no VMs", "there is no VM named 'my-app', so there is nothing to destroy")
 
 # `agentvm` of the examples: a run is planned and not started.
 SHIM = """\

@@ -10,7 +10,8 @@ from harness import Sandbox, wait_until
 
 UID = user_test.UID
 BUILD = os.environ.get("AGENTVM_TEST_BUILD", "")
-PROGRAMS = {"bin": ("agentvm",), "libexec/agentvm": ("agentvm-supervisor", "agentvm-reaper", "agentvm-guest", "agentvm-netd")}
+PROGRAMS = {"bin": ("agentvm",), "libexec/agentvm": ("agentvm-supervisor", "agentvm-reaper", "agentvm-guest", "agentvm-netd",
+                                                "agentvm-poold", "agentvm-keeper")}
 FILES = ("share/bash-completion/completions/agentvm", "share/zsh/site-functions/_agentvm",
          "share/fish/vendor_completions.d/agentvm.fish", "lib/systemd/system/agentvm-netd.service",
          "lib/systemd/system/agentvm-netd.socket", "share/doc/agentvm/LICENSE", "share/doc/agentvm/README.md",

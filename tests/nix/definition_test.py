@@ -86,8 +86,7 @@ class Definitions(NixTestCase):
                                  [("ro-store", "/nix/store", True), ("workspace", "workspace/.", False)])
                 self.assertEqual(microvm["writableStoreOverlay"], "/nix/.rw-store")
                 self.assertIsNone(microvm["machineId"], "not of the host name, which all its VMs share")
-                self.assertIn("console=hvc0", microvm["kernelParams"])
-                self.assertEqual(microvm["cloud-hypervisor"]["extraArgs"], ["--console", "tty", "--serial", "off"])
+                self.assertIn("boot.panic_on_fail", microvm["kernelParams"])
                 self.assertEqual(machine["manifest"]["tools"]["agent"].rsplit("/", 1)[1], "codex")
 
     def test_what_agentvm_reads(self):

@@ -16,6 +16,8 @@ class Planner {
       : profile_(profile), facts_(facts), request_(request), problems_(problems) {}
 
   VmSpec run();
+  /// See make_pooled_spec.
+  VmSpec run_pooled();
 
   /// What runs in the guest: the profile's agent, unless the caller gave a command.
   static AgentKind kind_of(const Profile& profile, const RunRequest& request);

@@ -44,7 +44,7 @@ void Planner::system_share() {
   if (nix() != nullptr) {
     nix_store_share(*nix());
   } else {
-    add_share({.tag = "usr", .source = "/usr", .mount_point = "/usr"});
+    add_share({.tag = system_tag, .source = "/usr", .mount_point = "/usr"});
   }
 }
 

@@ -19,11 +19,12 @@ BOOST_DESCRIBE_STRUCT(KeySource, (), (kind, name, command))
 BOOST_DESCRIBE_STRUCT(ModelSpec, (), (name, upstream, key))
 BOOST_DESCRIBE_STRUCT(McpSpec, (), (name, command, tools_allow, tools_deny, arguments_deny, env, network))
 BOOST_DESCRIBE_STRUCT(PublishSpec, (), (address, port, guest_port))
+BOOST_DESCRIBE_STRUCT(PooledVm, (), (pool, name, shares, shared_links))
 BOOST_DESCRIBE_STRUCT(VmSpec, (),
-                      (name, uuid, profile, vcpus, memory_bytes, disk_bytes, hypervisor, accelerator, connect, emulator,
-                       virtiofsd, bubblewrap, image, hostname, machine_id, owner_uid, owner_gid, workspace,
-                       workspace_mode, shares, files, agent, model, mcp, egress, publish, keep, detached, report_file,
-                       started_unix_ms, boot_timeout_ms, notes, advice))
+                      (name, uuid, profile, vcpus, memory_bytes, disk_bytes, hypervisor, accelerator, spare_ports,
+                       connect, emulator, virtiofsd, bubblewrap, image, hostname, machine_id, owner_uid, owner_gid,
+                       workspace, workspace_mode, shares, files, agent, model, mcp, egress, publish, pooled, keep,
+                       detached, report_file, started_unix_ms, boot_timeout_ms, notes, advice))
 
 namespace {
 

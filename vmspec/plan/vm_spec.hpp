@@ -28,6 +28,8 @@ enum class ShareOwner {
 
 /// The tag of the workspace's share: every plan has one.
 inline constexpr char workspace_tag[] = "workspace";
+/// The tag of the host's /usr, in a guest that is the host's own system.
+inline constexpr char system_tag[] = "usr";
 /// The tag of the directory that the agent's program lies in.
 inline constexpr char agent_tag[] = "agent";
 
@@ -120,6 +122,15 @@ struct PublishSpec {
   bool operator==(const PublishSpec&) const = default;
 };
 
+/// A VM that a pool had booted before a run took it.
+struct PooledVm {
+  std::string pool;
+  std::string name = {};                 ///< of the VM, as the pool calls it
+  std::vector<std::string> shares = {};  ///< tags of those that it has already, and whose servers are the pool's
+  bool shared_links = false;             ///< what was said on them before may still come
+  bool operator==(const PooledVm&) const = default;
+};
+
 struct VmSpec {
   std::string name;     ///< [a-z0-9][a-z0-9-]{0,40}
   std::string uuid;     ///< RFC 4122, lower case; marks every process of the VM
@@ -129,10 +140,11 @@ struct VmSpec {
   std::uint64_t disk_bytes = 0;  ///< limit of the guest's tmpfs root
   HypervisorKind hypervisor = HypervisorKind::qemu;
   Accelerator accelerator = Accelerator::tcg;
-  std::string connect;     ///< libvirt: "embed", "session", "system" or a URI
-  std::string emulator;    ///< absolute path of the VMM: qemu-system-* or cloud-hypervisor
-  std::string virtiofsd;   ///< absolute path
-  std::string bubblewrap;  ///< absolute path, "" when there is none
+  unsigned spare_ports = 2;  ///< QEMU: for so many devices there is room while the VM lives
+  std::string connect;       ///< libvirt: "embed", "session", "system" or a URI
+  std::string emulator;      ///< absolute path of the VMM: qemu-system-* or cloud-hypervisor
+  std::string virtiofsd;     ///< absolute path
+  std::string bubblewrap;    ///< absolute path, "" when there is none
   GuestImage image;
   std::string hostname;
   std::string machine_id;
@@ -147,6 +159,7 @@ struct VmSpec {
   std::vector<McpSpec> mcp;
   Egress egress = Egress::none;
   std::vector<PublishSpec> publish;
+  std::optional<PooledVm> pooled = {};    ///< nullopt: the run boots a VM of its own
   bool keep = false;                      ///< the VM stays when the agent has ended
   bool detached = false;                  ///< nobody owns it: it lives on without its caller
   std::string report_file = {};           ///< absolute; the supervisor writes the report there at the end; "": nowhere

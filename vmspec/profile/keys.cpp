@@ -94,6 +94,9 @@ std::vector<KeyRule> make_rules() {
               read_base_name,
               [](const KeySubject&) { return std::string(); }},
 
+      AGENTVM_TEXT("pool", pool, pool_name, trusted, "a name, or `\"\"`",
+                   "a pool to take a VM from that is booted already, where it has one; else one is booted"),
+
       AGENTVM_KEY("machine.vcpus", integer, AGENTVM_NARROW("lower it", machine.vcpus, value <= below), "1 to 256",
                   "CPUs; clamped to the host's, and said", machine.vcpus, reader.number(setting, value, 1, 256),
                   std::to_string(value)),

@@ -45,6 +45,7 @@ struct McpServer {
 struct Profile {
   std::string name;         ///< as it was asked for; not a key
   std::string description;  ///< one line
+  std::string pool;         ///< a pool to take a booted VM from; "": none
 
   struct Machine {
     unsigned vcpus = 8;                                   ///< 1..256; clamped to the host's when planned

@@ -157,9 +157,9 @@ Origin Profile::origin(std::string_view key) const {
 }
 
 bool Profile::operator==(const Profile& other) const {
-  return description == other.description && machine == other.machine && guest == other.guest && store == other.store &&
-         workspace == other.workspace && network == other.network && agent == other.agent && model == other.model &&
-         mcp == other.mcp && agents_md == other.agents_md;
+  return description == other.description && pool == other.pool && machine == other.machine && guest == other.guest &&
+         store == other.store && workspace == other.workspace && network == other.network && agent == other.agent &&
+         model == other.model && mcp == other.mcp && agents_md == other.agents_md;
 }
 
 void apply_profile(Profile& profile, const SourceText& source, std::vector<Problem>& problems) {

@@ -310,6 +310,13 @@ std::string key_file(const std::string& value) {
   return normal_path(value, true) && value != "/" && value != "~" ? "" : "must be a path, absolute or with ~/";
 }
 
+std::string pool_name(const std::string& value) {
+  // With "pool-", "-" and six digits it is the name of a VM, of at most 41 characters.
+  const bool right = value.size() <= 24 && !value.starts_with('-') &&
+                     only(value, [](char c) { return is_lower(c) || is_digit(c) || c == '-'; });
+  return right ? "" : "must be lower-case letters, digits and '-', at most 24";
+}
+
 std::string server_name(const std::string& value) {
   const bool right = !value.empty() && value.size() <= 32 && value.front() != '-' && value.back() != '-' &&
                      only(value, [](char c) { return is_lower(c) || is_digit(c) || c == '-'; });

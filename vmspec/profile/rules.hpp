@@ -31,6 +31,7 @@ std::string agent_package(const std::string& value);  ///< auto, host, nix:FLAKE
 std::string upstream(const std::string& value);
 std::string variable(const std::string& value);     ///< name of an environment variable
 std::string key_file(const std::string& value);     ///< absolute or ~/
+std::string pool_name(const std::string& value);    ///< "" or [a-z0-9][a-z0-9-]{0,23}
 std::string server_name(const std::string& value);  ///< of an MCP server
 
 /// The parts of "ADDRESS:PORT:GUEST_PORT".

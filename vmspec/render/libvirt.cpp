@@ -123,7 +123,7 @@ void add_devices(pugi::xml_node domain, const VmSpec& spec, const LibvirtPaths& 
                  const LibvirtFeatures& features) {
   pugi::xml_node devices = add(domain, "devices");
   add_text(devices, "emulator", spec.emulator);
-  add_ports(devices, features.spare_ports);
+  add_ports(devices, spec.spare_ports);
   Slots slots;
   slots.give(add(devices, "controller", {{"type", "virtio-serial"}, {"index", "0"}}));
   for (std::size_t i = 0; i < spec.shares.size(); ++i) {

@@ -29,7 +29,6 @@ struct LibvirtFeatures {
   };
   std::optional<Label> dac_label = {};
   std::string firmware = {};  ///< absolute path of qboot.rom; "": QEMU's own SeaBIOS
-  unsigned spare_ports = 2;   ///< pcie-root-ports left free for hot-plugged shares
 };
 
 /// The domain. Its name is libvirt_domain_name(spec), its uuid the VM's. `kernel_cmdline` as kernel_cmdline(spec).

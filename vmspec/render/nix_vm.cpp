@@ -69,14 +69,7 @@ class VmText {
                profile_.machine.vcpus, mebibytes(profile_.machine.memory_bytes)) +
            shares() + store() + interfaces() +
            "    # cloud-hypervisor's vsock is a unix socket on the host, so VMs may share a CID.\n"
-           "    vsock.cid = 3;\n\n"
-           "    # The console is a virtio one: a serial port takes an exit of the VM for every byte.\n"
-           "    cloud-hypervisor.extraArgs = [\n"
-           "      \"--console\"\n"
-           "      \"tty\"\n"
-           "      \"--serial\"\n"
-           "      \"off\"\n"
-           "    ];\n"
+           "    vsock.cid = 3;\n"
            "  };\n\n";
   }
 

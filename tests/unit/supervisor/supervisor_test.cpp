@@ -42,7 +42,7 @@ struct World {
   test::FakeHost host{io.get_executor()};
   test::FakeParts parts{host};
   SupervisorOptions options;
-  std::optional<Record> record;
+  std::optional<state::Record> record;
   UniqueFd guard_ours, guard_theirs;
   std::optional<Supervisor> supervisor;
   link::SessionPtr caller;

@@ -61,6 +61,7 @@ TEST_CASE("a setup survives its JSON") {
   setup.network = NetworkSetup{"02:00:00:00:00:01", "192.168.83.7", 24, "192.168.83.1", "192.168.83.1"};
   setup.model_port = 4180;
   setup.inode_limit = 1'000'000;
+  setup.entropy = std::string("\0\xff seed", 7);
   CHECK(guest_setup_from_json(json::parse(to_json(setup).dump())) == setup);
   CHECK(guest_setup_from_json(json::parse("{}")) == GuestSetup{});
 }
@@ -81,7 +82,7 @@ TEST_CASE("a process and a ready report and a setup reply survive their JSON") {
   CHECK(process_spec_from_json(json::parse(to_json(spec).dump())) == spec);
   const ReadyReport report{1, 2, 3, "6.1.0"};
   CHECK(ready_report_from_json(json::parse(to_json(report).dump())) == report);
-  const SetupReply reply{12, 345};
+  const SetupReply reply{12, 345, true};
   CHECK(setup_reply_from_json(json::parse(to_json(reply).dump())) == reply);
 }
 
@@ -139,6 +140,7 @@ TEST_CASE("a wrong setup is refused with the field and its rule and what came") 
         R"(setup, network: "mac" must be a MAC address, not "eth0")");
   CHECK(refusal_of_setup(R"({"network":{"mac":"02:00:00:00:00:01"}})") ==
         R"(setup, network: "address" must be an IPv4 address, and is missing)");
+  CHECK(refusal_of_setup(R"({"entropy":"?"})") == R"(setup: "entropy" must be base64 of at most 64 bytes, not "?")");
   CHECK(refusal_of_setup(R"({"clock_unix_ms":-1})") ==
         R"(setup: "clock_unix_ms" must be an integer from 0 to 9223372036854775807, not -1)");
 }

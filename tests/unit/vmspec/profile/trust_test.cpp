@@ -72,6 +72,7 @@ struct TrustCase {
 const std::vector<TrustCase>& trust_cases() {
   static const std::vector<TrustCase> cases = {
       {"description", {"description = \"x\""}, {}},
+      {"pool", {"pool = \"\""}, {"pool = \"rust\""}},
       {"machine.vcpus", {"machine.vcpus = 4", "machine.vcpus = 1"}, {"machine.vcpus = 5"}},
       {"machine.memory", {"machine.memory = \"1GiB\""}, {"machine.memory = \"16TiB\"", "machine.memory = \"2049MiB\""}},
       {"machine.disk", {"machine.disk = \"64MiB\""}, {"machine.disk = \"5GiB\""}},

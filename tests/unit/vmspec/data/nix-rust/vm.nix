@@ -49,14 +49,6 @@
 
     # cloud-hypervisor's vsock is a unix socket on the host, so VMs may share a CID.
     vsock.cid = 3;
-
-    # The console is a virtio one: a serial port takes an exit of the VM for every byte.
-    cloud-hypervisor.extraArgs = [
-      "--console"
-      "tty"
-      "--serial"
-      "off"
-    ];
   };
 
   # Everything but the workspace is in memory and thrown away.

@@ -1,4 +1,4 @@
-// record.hpp - the VM's record on disk: what a later process needs to take away what a killed supervisor left.
+// record.hpp - the VM's record on disk: what a later process needs to take away what a killed one left.
 #pragma once
 
 #include <sys/types.h>
@@ -7,14 +7,14 @@
 
 #include "launcher/state/vm_directory.hpp"
 
-namespace agentvm::supervisor {
+namespace agentvm::state {
 
 /// Writes state.json at each change. A disk that takes nothing costs the record, never the run: processes are also
 /// found by the VM's uuid. So nothing here throws.
 class Record {
  public:
   /// `paths` outlives it.
-  Record(const state::VmPaths& paths, const std::string& name, const std::string& uuid);
+  Record(const VmPaths& paths, const std::string& name, const std::string& uuid);
 
   void enter(const std::string& phase) noexcept;
   void add(const std::string& role, pid_t pid) noexcept;
@@ -22,14 +22,14 @@ class Record {
   /// The last phase of a VM whose logs stay. False: it could not be written.
   bool keep() noexcept;
 
-  const state::VmState& state() const noexcept { return state_; }
+  const VmState& state() const noexcept { return state_; }
 
  private:
   bool write() noexcept;
 
-  const state::VmPaths& paths_;
-  state::VmState state_;
+  const VmPaths& paths_;
+  VmState state_;
   bool complained_ = false;
 };
 
-}  // namespace agentvm::supervisor
+}  // namespace agentvm::state

@@ -1,16 +1,16 @@
 // record.cpp - state.json.
-#include "launcher/supervisor/record.hpp"
+#include "launcher/state/record.hpp"
 
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <exception>
 
-#include "launcher/supervisor/journal.hpp"
+#include "base/unix_time.hpp"
 
-namespace agentvm::supervisor {
+namespace agentvm::state {
 
-Record::Record(const state::VmPaths& paths, const std::string& name, const std::string& uuid) : paths_(paths) {
+Record::Record(const VmPaths& paths, const std::string& name, const std::string& uuid) : paths_(paths) {
   state_.name = name;
   state_.uuid = uuid;
   state_.started = timestamp_now();
@@ -22,9 +22,9 @@ void Record::enter(const std::string& phase) noexcept {
 }
 
 void Record::add(const std::string& role, pid_t pid) noexcept {
-  const auto known = [&](const state::ProcessRecord& process) { return process.pid == pid && process.role == role; };
+  const auto known = [&](const ProcessRecord& process) { return process.pid == pid && process.role == role; };
   if (std::any_of(state_.processes.begin(), state_.processes.end(), known)) return;
-  state_.processes.push_back({role, pid, state::process_start_time(pid)});
+  state_.processes.push_back({role, pid, process_start_time(pid)});
   write();
 }
 
@@ -36,7 +36,7 @@ bool Record::keep() noexcept {
 
 bool Record::write() noexcept {
   try {
-    state::write_state(paths_, state_);
+    write_state(paths_, state_);
     return true;
   } catch (const std::exception& error) {
     if (!complained_) spdlog::warn("the VM's record is behind: {}", error.what());
@@ -45,4 +45,4 @@ bool Record::write() noexcept {
   }
 }
 
-}  // namespace agentvm::supervisor
+}  // namespace agentvm::state

@@ -1,0 +1,53 @@
+// pool.hpp - one pool's VMs as poold sees them, and what it counts.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/async/clock.hpp"
+#include "base/unique_fd.hpp"
+#include "launcher/claim/line_socket.hpp"
+#include "launcher/claim/messages.hpp"
+#include "launcher/pool/config.hpp"
+#include "launcher/pool/quantiles.hpp"
+#include "vmspec/plan/pooled.hpp"
+
+namespace agentvm::pool {
+
+/// A VM's keeper, started by this poold or found by it.
+struct Member {
+  std::string name;
+  std::shared_ptr<LineSocket> connection;
+  KeeperState state;
+  UniqueFd pidfd;                    ///< of a keeper that we have started
+  std::optional<Clock::Time> asked;  ///< a claim is under way
+  std::optional<bool> given;         ///< what came of it
+  std::string refusal;
+  bool wanted = true;  ///< false: we have told it to go, or it went with whoever had it
+};
+
+struct Pool {
+  PoolConfig config;
+  std::list<std::shared_ptr<Member>> members;
+  bool draining = false;
+
+  // Counted since poold's start.
+  std::uint64_t hits = 0;      ///< claims that got a VM
+  std::uint64_t misses = 0;    ///< claims of a fitting VM that got none
+  std::uint64_t failures = 0;  ///< keepers that ended without a claim
+  std::string last_failure;
+  unsigned failures_in_a_row = 0;
+  Clock::Time no_boot_before{};
+  Quantiles claim_us;   ///< from a claim to its VM
+  Quantiles refill_ms;  ///< from a keeper's start to an idle VM
+
+  std::size_t count(const char* phase) const;
+  /// Of its idle VMs.
+  std::uint64_t idle_memory() const;
+};
+
+}  // namespace agentvm::pool
