@@ -35,9 +35,13 @@ const char* word_of(machine::Ending::Cause cause) noexcept {
       return "crashed";
     case Cause::vmm_died:
       return "vmm_died";
-    default:
+    case Cause::killed:
+    case Cause::link_lost:
+    case Cause::share_lost:
+    case Cause::network_lost:
       return "killed";
   }
+  return "killed";
 }
 
 }  // namespace

@@ -19,7 +19,7 @@ from terminal import Terminal
 SKIPPED = 77  # what ctest takes for "skipped" (SKIP_RETURN_CODE)
 BIN = os.environ.get("AGENTVM_BIN_DIR", "")
 SOURCE = os.environ.get("AGENTVM_SOURCE_DIR", os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-PROGRAMS = ("agentvm", "agentvm-supervisor", "agentvm-reaper", "agentvm-guest")
+PROGRAMS = ("agentvm", "agentvm-supervisor", "agentvm-reaper", "agentvm-guest", "agentvm-poold", "agentvm-keeper")
 SANITIZED = os.environ.get("AGENTVM_SANITIZE", "OFF") == "ON"
 
 SMALL_PROFILE = """\

@@ -27,7 +27,7 @@ def give_tools(sandbox):
                 shutil.copytree(f"{real}/{name}", f"{cache}/{name}", symlinks=True)
     for root, directories, files in os.walk(sandbox.path("cache")):
         for path in [root, *(os.path.join(root, name) for name in directories + files)]:
-            os.lchown(path, UID, UID)
+            os.lchown(path, sandbox.owner, sandbox.owner)
     sandbox.env["XDG_CACHE_HOME"] = sandbox.path("cache")
 
 

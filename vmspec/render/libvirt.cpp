@@ -119,8 +119,7 @@ pugi::xml_node add_card(pugi::xml_node devices, const LibvirtPaths& paths) {
   return card;
 }
 
-void add_devices(pugi::xml_node domain, const VmSpec& spec, const LibvirtPaths& paths,
-                 const LibvirtFeatures& features) {
+void add_devices(pugi::xml_node domain, const VmSpec& spec, const LibvirtPaths& paths) {
   pugi::xml_node devices = add(domain, "devices");
   add_text(devices, "emulator", spec.emulator);
   add_ports(devices, spec.spare_ports);
@@ -174,7 +173,7 @@ std::string render_libvirt_domain(const VmSpec& spec, const LibvirtPaths& paths,
   add_text(domain, "on_poweroff", "destroy");
   add_text(domain, "on_reboot", "destroy");
   add_text(domain, "on_crash", "destroy");
-  add_devices(domain, spec, paths, features);
+  add_devices(domain, spec, paths);
   if (features.dac_label) {
     // QEMU runs as the owner of the sockets and files it is given; libvirt must not give them to anybody else.
     pugi::xml_node label = add(domain, "seclabel", {{"type", "static"}, {"model", "dac"}, {"relabel", "no"}});
