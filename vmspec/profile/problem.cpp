@@ -51,7 +51,8 @@ std::string format(const Problem& problem) {
   std::string out;
   if (!problem.file.empty()) {
     out += problem.file;
-    if (problem.line > 0) out += fmt::format(":{}:{}", problem.line, problem.column);
+    if (problem.line > 0) out += fmt::format(":{}", problem.line);
+    if (problem.line > 0 && problem.column > 0) out += fmt::format(":{}", problem.column);
     out += ": ";
   }
   if (!problem.key.empty()) out += problem.key + ": ";
