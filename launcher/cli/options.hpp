@@ -42,6 +42,21 @@ struct RunOptions {
   std::vector<Override> overrides;
 };
 
+struct MapOptions {
+  std::string tasks;             ///< the tasks file
+  std::optional<unsigned> jobs;  ///< nullopt: what this machine has room for; with Slurm: what it has
+  std::string results;           ///< "": beside the tasks file
+  std::string logs;              ///< a directory; "": none are kept
+  unsigned retries = 1;
+  bool retry_failed = false;
+  bool resume = false;
+  bool json = false;
+  bool slurm = false;
+  std::vector<std::string> sbatch_options;
+  std::optional<unsigned> one;  ///< what a job of a scheduler calls: the task of this line, its result in a directory
+  RunOptions run;               ///< what every task's run gets: profile, overrides, boot timeout, trust
+};
+
 struct ExecOptions {
   std::string name;
   std::vector<std::string> command;
@@ -155,8 +170,8 @@ struct PrintText {
   std::string text;
 };
 
-using Verb = std::variant<PrintText, RunOptions, ExecOptions, ShellOptions, AttachOptions, ListOptions, InspectOptions,
-                          LogsOptions, StopOptions, DestroyOptions, GcOptions, NetShowOptions, PoolOptions,
+using Verb = std::variant<PrintText, RunOptions, MapOptions, ExecOptions, ShellOptions, AttachOptions, ListOptions,
+                          InspectOptions, LogsOptions, StopOptions, DestroyOptions, GcOptions, NetShowOptions, PoolOptions,
                           DoctorOptions, ProfileListOptions, ProfileShowOptions, ProfileCheckOptions, DefinitionOptions,
                           BuildOptions, InitOptions>;
 

@@ -155,8 +155,22 @@ void check_run(const RunOptions& run) {
   if (run.prompt && run.prompt->empty()) throw usage("run", "the prompt is empty", help_hint("run"));
 }
 
+void check_map(const MapOptions& map) {
+  if (map.jobs == 0U) throw usage("map", "--jobs 0 runs nothing", "Give the number of VMs at a time, or leave it out.");
+  if (map.one && map.results.empty()) {
+    throw usage("map", "--one needs --results", "It names the directory that the result goes into.");
+  }
+  if (map.one && (map.slurm || map.resume || map.json || map.jobs)) {
+    throw usage("map", "--one excludes --slurm, --resume, --json and --jobs", "Drop them: it is one task.");
+  }
+  if (!map.sbatch_options.empty() && !map.slurm) {
+    throw usage("map", "--sbatch-option is for --slurm", "Give both, or neither.");
+  }
+}
+
 Verb verb_of(const CLI::App& tree, const std::string& path, Parsed& parsed) {
   if (path == "run") return std::move(parsed.run);
+  if (path == "map") return std::move(parsed.map);
   if (path == "exec") return std::move(parsed.exec);
   if (path == "shell") return std::move(parsed.shell);
   if (path == "attach") return std::move(parsed.attach);
@@ -233,6 +247,8 @@ Invocation parse(const std::vector<std::string>& arguments) {
   if (path == "run") {
     parsed.run.arguments = std::move(rest);
     check_run(parsed.run);
+  } else if (path == "map" && dashes == arguments.end()) {
+    check_map(parsed.map);
   } else if (path == "exec") {
     parsed.exec.command = exec_command(verb, dashes != arguments.end(), std::move(rest));
     if (parsed.exec.command.empty()) {

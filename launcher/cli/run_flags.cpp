@@ -124,6 +124,16 @@ void add_profile_flags(CLI::App& verb, std::vector<Override>& overrides) {
       ->group("Profile keys");
 }
 
+void add_run_settings(CLI::App& verb, commands::RunOptions& options) {
+  verb.add_option_function<std::string>(
+          "--boot-timeout", [&options](const std::string& text) { options.boot_timeout_ms = boot_timeout_ms(text); },
+          "end a boot that gets no further for this time, such as 10m (default: 1m to 5m)")
+      ->type_name("TIME");
+  verb.add_flag("--trust-workspace", options.trust_workspace,
+                "also accept keys of the workspace's agentvm.toml that reach outside the VM");
+  add_profile_flags(verb, options.overrides);
+}
+
 void add_run(CLI::App& tree, commands::RunOptions& options) {
   CLI::App* verb =
       tree.add_subcommand("run", "Boot a VM, let the agent work on a directory in it, and take the VM away");
@@ -145,13 +155,7 @@ void add_run(CLI::App& tree, commands::RunOptions& options) {
   verb->add_option("--report", options.report_file, "also write the report to this file, as JSON")->type_name("FILE");
   verb->add_flag("--json", options.json, "print events and the agent's output as JSON lines on stdout");
   verb->add_flag("--dry-run", options.dry_run, "print the plan (with --json: as JSON) and start nothing");
-  verb->add_option_function<std::string>(
-          "--boot-timeout", [&options](const std::string& text) { options.boot_timeout_ms = boot_timeout_ms(text); },
-          "end a boot that gets no further for this time, such as 10m (default: 1m to 5m)")
-      ->type_name("TIME");
-  verb->add_flag("--trust-workspace", options.trust_workspace,
-                 "also accept keys of the workspace's agentvm.toml that reach outside the VM");
-  add_profile_flags(*verb, options.overrides);
+  add_run_settings(*verb, options);
   verb->footer(R"(Words after -- are the prompt, or with --command the command and its arguments.
 
 Examples:

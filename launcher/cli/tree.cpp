@@ -192,6 +192,7 @@ std::unique_ptr<CLI::App> make_tree(Parsed& parsed) {
   tree->formatter(std::make_shared<HelpFormatter>());
   tree->require_subcommand(0, 1);
   add_run(*tree, parsed.run);
+  add_map(*tree, parsed.map);
   add_exec(*tree, parsed.exec);
   add_shell_and_attach(*tree, parsed);
   add_views(*tree, parsed);

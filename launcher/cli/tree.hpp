@@ -16,6 +16,7 @@ namespace agentvm::cli {
 struct Parsed {
   commands::GlobalOptions global;
   commands::RunOptions run;
+  commands::MapOptions map;
   commands::ExecOptions exec;
   commands::ShellOptions shell;
   commands::AttachOptions attach;
@@ -43,6 +44,10 @@ std::unique_ptr<CLI::App> make_tree(Parsed& parsed);
 void add_run(CLI::App& tree, commands::RunOptions& options);
 void add_profile_flags(CLI::App& verb, std::vector<commands::Override>& overrides);
 void add_pool(CLI::App& tree, commands::PoolOptions& options);
+/// What `run` and `map` share: how a VM comes up, and the flags that override profile keys.
+void add_run_settings(CLI::App& verb, commands::RunOptions& options);
+/// `map`.
+void add_map(CLI::App& tree, commands::MapOptions& options);
 /// The verbs about files of a project and of Nix: `definition`, `build`, `init`.
 void add_definition_verbs(CLI::App& tree, Parsed& parsed);
 

@@ -23,6 +23,7 @@ struct Call {
     return 0;
   }
   int operator()(const RunOptions& options) const { return run(options, context); }
+  int operator()(const MapOptions& options) const { return map(options, context); }
   int operator()(const ExecOptions& options) const { return exec(options, context); }
   int operator()(const ShellOptions& options) const { return shell(options, context); }
   int operator()(const AttachOptions& options) const { return attach(options, context); }

@@ -7,6 +7,7 @@
 namespace agentvm::commands {
 
 int run(const RunOptions& options, const Context& context);
+int map(const MapOptions& options, const Context& context);
 int exec(const ExecOptions& options, const Context& context);
 int shell(const ShellOptions& options, const Context& context);
 int attach(const AttachOptions& options, const Context& context);

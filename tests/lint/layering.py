@@ -38,9 +38,10 @@ MAY_INCLUDE = {
            "supervisor": ["claim", "machine", "hypervisor", "gateway", "workspace", "sandbox", "report", "host", "state"],
            "client": ["terminal", "report", "host", "state"],
            "run": ["claim", "client", "terminal", "cli", "nix", "image", "sandbox", "workspace", "report", "host", "state"],
+           "map": ["run", "client", "terminal", "cli", "host", "state"],
            "pool": ["run", "claim", "machine", "hypervisor", "host", "state"],
-           "verbs": ["run", "claim", "client", "terminal", "cli", "nix", "image", "sandbox", "workspace", "machine", "report", "host",
-                     "state"],
+           "verbs": ["map", "run", "claim", "client", "terminal", "cli", "nix", "image", "sandbox", "workspace", "machine", "report",
+                     "host", "state"],
        }.items()},
     "tests/": ["base/", "vmspec/", "network/", "guest/", "launcher/", "tests/"],
 }
