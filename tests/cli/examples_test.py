@@ -6,6 +6,7 @@ import unittest
 import build_test
 import harness
 import help_text
+import map_test
 from harness import Sandbox
 from patience import seconds
 
@@ -32,7 +33,12 @@ class Examples(unittest.TestCase):
                                                              manifest=path("manifest.json")), mode=0o755)
         for directory in ("here/my-app", "here/src", "home/.config/fish/completions", "here/functions"):
             os.makedirs(path(directory))
-        self.env = {**self.sandbox.env, "PATH": f"{path('bin')}:{self.sandbox.env['PATH']}",
+        # A map's runs end at once; so does its Slurm.
+        self.sandbox.write("elsewhere/run", "#!/bin/sh\nexit 0\n", mode=0o755)
+        self.sandbox.write("bin/sbatch", map_test.SBATCH.format(calls=path("sbatch-calls")), mode=0o755)
+        self.sandbox.write("bin/squeue", map_test.SQUEUE, mode=0o755)
+        self.sandbox.write("here/tasks.jsonl", '{"workspace": "my-app", "command": ["true"], "profile": "small"}\n')
+        self.env = {**self.sandbox.env, "AGENTVM": path("elsewhere/run"), "PATH": f"{path('bin')}:{self.sandbox.env['PATH']}",
                     "AGENTVM_ACCEL": "tcg", "XDG_CACHE_HOME": path("cache")}
         for name in ("kernel", "tools"):
             if harness.real_cache():

@@ -7,7 +7,7 @@ import unittest
 import harness
 from harness import Sandbox, sentences
 
-VERBS = ("run", "exec", "shell", "attach", "ls", "inspect", "logs", "stop", "destroy", "gc", "net", "doctor", "profile", "definition",
+VERBS = ("run", "map", "exec", "shell", "attach", "ls", "inspect", "logs", "stop", "destroy", "gc", "net", "doctor", "profile", "definition",
          "build", "init", "completion")
 
 

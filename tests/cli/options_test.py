@@ -67,6 +67,19 @@ PLANNED = {
 
 # Options whose effect needs a VM or another program: the test that shows it.
 ELSEWHERE = {
+    ("map", "--profile"): ("tests/unit/map/run_words_test.cpp", "every setting of map reaches the run"),
+    ("map", "--boot-timeout"): ("tests/unit/map/run_words_test.cpp", "every setting of map reaches the run"),
+    ("map", "--trust-workspace"): ("tests/unit/map/run_words_test.cpp", "every setting of map reaches the run"),
+    ("map", "--jobs"): ("tests/cli/map_test.py", "def test_so_many_at_a_time"),
+    ("map", "--results"): ("tests/cli/map_test.py", "def test_results_and_the_code_that_says_whether_all_is_well"),
+    ("map", "--logs"): ("tests/cli/map_test.py", "def test_logs_of_each_task"),
+    ("map", "--retries"): ("tests/cli/map_test.py", "def test_what_was_lost_is_tried_again"),
+    ("map", "--retry-failed"): ("tests/cli/map_test.py", "def test_what_failed_is_tried_again_when_asked"),
+    ("map", "--resume"): ("tests/cli/map_test.py", "def test_resume_does_what_has_no_result"),
+    ("map", "--json"): ("tests/cli/map_test.py", "def test_results_and_the_code_that_says_whether_all_is_well"),
+    ("map", "--slurm"): ("tests/cli/map_test.py", "def test_slurm_is_given_an_array_and_its_results_are_gathered"),
+    ("map", "--one"): ("tests/cli/map_test.py", "def test_one_task_of_a_scheduler"),
+    ("map", "--sbatch-option"): ("tests/cli/map_test.py", "def test_slurm_is_given_an_array_and_its_results_are_gathered"),
     ("exec", "--tty"): ("tests/vm/exec_test.py", "def test_terminal"),
     ("exec", "--user"): ("tests/vm/exec_test.py", "def test_as_root_and_environment"),
     ("exec", "--workdir"): ("tests/vm/exec_test.py", "def test_directory_and_docker_words"),
@@ -277,12 +290,13 @@ class Options(unittest.TestCase):
                 self.assertEqual(value, expected)
 
     def test_the_verbs_with_such_flags_have_all_of_them(self):
-        for verb in (("run",), ("profile", "show"), ("definition",), ("build",)):
+        self.sandbox.write("tasks.jsonl", '{"workspace": "ws", "command": ["true"]}\n')
+        for verb in (("run",), ("map",), ("profile", "show"), ("definition",), ("build",)):
             with self.subTest(verb=verb):
                 offered = [option for option, section in help_text.options(self.sandbox.run, verb).items()
                            if section == "Profile keys"]
                 self.assertEqual(sorted(offered), sorted(KEYS))
-                words = {("run",): ("--dry-run",)}.get(verb, ())
+                words = {("run",): ("--dry-run",), ("map",): (self.sandbox.path("tasks.jsonl"),)}.get(verb, ())
                 wrong = self.sandbox.run(*verb, *words, "--vcpus", "none", env={"PATH": "/nonexistent"}, cwd=self.sandbox.workspace)
                 self.assertEqual(wrong.code, 2, wrong)
                 self.assertIn("--vcpus", wrong.stderr)
