@@ -23,8 +23,7 @@ void add_map(CLI::App& tree, commands::MapOptions& options) {
   verb->add_option("--sbatch-option", options.sbatch_options, "one more option of sbatch (repeatable)")
       ->allow_extra_args(false)
       ->type_name("OPTION");
-  verb->add_option("--one", options.one,
-                   "do only the task of this line, unless it is done: its result goes into the directory --results")
+  verb->add_option("--one", options.one, "do only the task of this line; its result goes into the directory --results")
       ->type_name("LINE");
   add_run_settings(*verb, options.run);
   verb->footer(R"(A task is one line of the file:

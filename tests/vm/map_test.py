@@ -34,23 +34,25 @@ class Map(VmTestCase):
             return len(file.readlines())
 
     def test_kill_and_resume(self):
-        file = self.tasks("killed", quick=(COUNT, "0"), failing=(COUNT, "7"), slow=(WAIT,), last=(COUNT, "0"))
+        file = self.tasks("killed", quick=(COUNT, "0"), failing=(COUNT, "7"), slow=(WAIT,), other=(WAIT,))
         running = self.sandbox.start("map", file, "--jobs", "2", "--profile", "small")
-        wait_until(lambda: os.path.exists(self.sandbox.path("killed/slow/here")) and len(self.results("killed")) >= 2, 120,
-                   "two results, and a task that runs")
+        here = [self.sandbox.path("killed", task, "here") for task in ("slow", "other")]
+        wait_until(lambda: all(map(os.path.exists, here)) and len(self.results("killed")) == 2, 120,
+                   "two results, and two tasks that run")
         running.process.kill()
         running.finish()
         self.sandbox.assert_nothing_left(limit=20)
         before = self.results("killed")
-        self.sandbox.write("killed/slow/go")
+        for task in ("slow", "other"):
+            self.sandbox.write(f"killed/{task}/go")
         run = self.sandbox.run("map", file, "--jobs", "2", "--profile", "small", "--resume")
         self.assert_code(run, 1)
         after = self.results("killed")
         self.assertEqual(after[:len(before)], before, "what was done stays as it was")
         self.assertEqual({result["id"]: result["exit_code"] for result in after},
-                         {"quick": 0, "failing": 7, "slow": 0, "last": 0})
+                         {"quick": 0, "failing": 7, "slow": 0, "other": 0})
         self.assertEqual(len(after), 4, "one result for each task")
-        for task in ("quick", "failing", "slow", "last"):
+        for task in ("quick", "failing", "slow", "other"):
             self.assertEqual(self.ran("killed", task), 1, task)
         report = next(result for result in after if result["id"] == "quick")["report"]
         self.assertEqual(report["ended"], "agent ended")
