@@ -16,7 +16,8 @@ FILES = ("share/bash-completion/completions/agentvm", "share/zsh/site-functions/
          "share/fish/vendor_completions.d/agentvm.fish", "lib/systemd/system/agentvm-netd.service",
          "lib/systemd/system/agentvm-netd.socket", "share/doc/agentvm/LICENSE", "share/doc/agentvm/README.md",
          "share/doc/agentvm/docs/profile.md", "share/doc/agentvm/docs/security.md", "share/agentvm/templates/init/agentvm.toml",
-         "share/agentvm/templates/profiles/default.toml", "share/agentvm/flake/flake.nix", "share/agentvm/flake/CMakeLists.txt",
+         "share/agentvm/templates/profiles/default.toml", "share/agentvm/templates/fleet/demo",
+         "share/agentvm/flake/flake.nix", "share/agentvm/flake/CMakeLists.txt",
          "share/agentvm/flake/templates/nix/guest.nix", "share/agentvm/flake/guest/main.cpp",
          "share/agentvm/flake/templates/nixos/flake.nix", "share/agentvm/flake/nixos-module/codex.nix")
 
