@@ -171,9 +171,9 @@ struct PrintText {
 };
 
 using Verb = std::variant<PrintText, RunOptions, MapOptions, ExecOptions, ShellOptions, AttachOptions, ListOptions,
-                          InspectOptions, LogsOptions, StopOptions, DestroyOptions, GcOptions, NetShowOptions, PoolOptions,
-                          DoctorOptions, ProfileListOptions, ProfileShowOptions, ProfileCheckOptions, DefinitionOptions,
-                          BuildOptions, InitOptions>;
+                          InspectOptions, LogsOptions, StopOptions, DestroyOptions, GcOptions, NetShowOptions,
+                          PoolOptions, DoctorOptions, ProfileListOptions, ProfileShowOptions, ProfileCheckOptions,
+                          DefinitionOptions, BuildOptions, InitOptions>;
 
 struct Invocation {
   GlobalOptions global;
