@@ -58,7 +58,7 @@ asio::awaitable<std::vector<UniqueFd>> KeeperSession::ask(std::string name, nloh
     co_await std::move(changed);
   }
   if (!answer_) throw Error(ended_->words);
-  if (answer_->name != "done") throw Error(answer_->body.value("sentence", "the pool's keeper refused " + name));
+  if (answer_->name != "done") throw Error(name + ": " + text_in(answer_->body, "sentence"));
   co_return std::move(answer_->fds);
 }
 

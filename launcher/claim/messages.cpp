@@ -88,6 +88,21 @@ KeeperState keeper_state_from_json(const json& value) {
   return state;
 }
 
+std::string text_in(const json& body, const char* name) {
+  constexpr std::size_t longest = 4096;
+  const json& value = member(body, name, "a message of the pool");
+  if (!value.is_string() || value.get_ref<const std::string&>().size() > longest)
+    throw Error(std::string("a message of the pool: \"") + name + "\" must be a text of at most 4096 bytes");
+  return value.get<std::string>();
+}
+
+std::uint64_t number_in(const json& body, const char* name, std::uint64_t most) {
+  const json& value = member(body, name, "a message of the pool");
+  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > most)
+    throw Error(std::string("a message of the pool: \"") + name + "\" must be a number up to " + std::to_string(most));
+  return value.get<std::uint64_t>();
+}
+
 std::string name_of_message(const json& message) {
   if (!message.is_object() || message.size() != 1) throw Error("a message must be an object with one member");
   return message.begin().key();

@@ -84,6 +84,11 @@ Claimed claimed_from_json(const nlohmann::json& json);
 Ended ended_from_json(const nlohmann::json& json);
 KeeperState keeper_state_from_json(const nlohmann::json& json);
 
+/// A member of a message's body: a text of at most 4096 bytes, a number from 0 to `most`. Throws Error when it is
+/// missing, or something else.
+std::string text_in(const nlohmann::json& body, const char* name);
+std::uint64_t number_in(const nlohmann::json& body, const char* name, std::uint64_t most);
+
 /// A line's one member: its name. Throws Error unless the line is such an object.
 std::string name_of_message(const nlohmann::json& message);
 /// A line from somebody, within limits of size, depth and keys. Throws Error.

@@ -206,9 +206,9 @@ asio::awaitable<void> Keeper::give_away(Message claim, std::shared_ptr<LineSocke
     giving_ = true;
     try {
       auto connection = std::make_shared<LineSocket>(std::move(claim.fds.front()));
-      const unsigned wanted = claim.body.value("listeners", 0U);
+      const std::uint64_t wanted = number_in(claim.body, "listeners", most_listeners);
       std::vector<UniqueFd> listeners;
-      for (unsigned index = 0; index < wanted && index < most_listeners; ++index) {
+      for (std::uint64_t index = 0; index < wanted; ++index) {
         // Behind the pool's own shares.
         plugged_.push_back({paths_.share_socket(spec_.shares.size() + index)});
         listeners.push_back(workspace::listen_for_share(plugged_.back().socket));

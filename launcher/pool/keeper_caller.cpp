@@ -42,14 +42,14 @@ asio::awaitable<void> Keeper::answer(Message message) {
   std::vector<int> fds;
   machine::LinkStreams streams;
   if (message.name == "plug") {
-    const auto index = message.body.value("listener", std::size_t{most_listeners});
+    const auto index = number_in(message.body, "listener", most_listeners);
     if (index >= plugged_.size()) throw Error("there is no such listener");
     vmspec::ShareSpec share;
-    share.tag = message.body.value("tag", "");
+    share.tag = text_in(message.body, "tag");
     auto plugged = machine_.plug(std::move(share), plugged_[index].socket);
     co_await std::move(plugged);
   } else if (message.name == "unplug") {
-    auto unplugged = machine_.unplug(message.body.value("tag", ""));
+    auto unplugged = machine_.unplug(text_in(message.body, "tag"));
     co_await std::move(unplugged);
   } else if (message.name == "pause") {
     auto paused = machine_.pause();

@@ -148,7 +148,7 @@ asio::awaitable<void> Server::follow(Pool& pool, std::shared_ptr<Member> member)
       if (message->name == "state") {
         take_state(pool, *member, keeper_state_from_json(message->body));
       } else if (message->name == "failed") {
-        member->refusal = message->body.value("sentence", "");
+        member->refusal = text_in(message->body, "sentence");
         why = member->refusal;
         member->given = false;
       }

@@ -69,14 +69,14 @@ asio::awaitable<void> Server::answer(UniqueFd connection) {
         refuse(caller, "permission", "only root and the pool's own user may change a pool");
         co_return;
       }
-      const std::string name = message->body.value("pool", "");
+      const std::string name = text_in(message->body, "pool");
       Pool* const pool = find(name);
       if (pool == nullptr) {
         refuse(caller, "unknown", "there is no pool " + vmspec::quote_value(name));
         co_return;
       }
       if (message->name == "resize") {
-        resize(*pool, message->body.value("size", 0U));
+        resize(*pool, static_cast<unsigned>(number_in(message->body, "size", 1000)));
       } else {
         pool->draining = true;
         fill();
@@ -89,7 +89,7 @@ asio::awaitable<void> Server::answer(UniqueFd connection) {
     }
     caller.write("status", status());
   } catch (const Error& error) {
-    spdlog::debug("a caller of uid {}: {}", uid, error.what());
+    spdlog::info("a caller of uid {}: {}", uid, error.what());
   }
 }
 

@@ -41,6 +41,9 @@ in
     };
   };
 
+  # A status line moves three times a second, and each byte of it takes an exit of a VM that may be emulated twice.
+  boot.kernelParams = lib.mkAfter [ "systemd.show_status=false" ];
+
   # What boots may have programs of another distribution, whose util-linux comes without this module.
   security.pam.services.login.lastlog.enable = lib.mkForce false;
 

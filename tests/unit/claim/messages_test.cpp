@@ -64,6 +64,13 @@ TEST_SUITE("claim/messages") {
           R"(claim: "pool" must be a name of at most 64 bytes)");
     CHECK(refusal(R"({"claimed":{"shared":1,"spec":{}}})") == R"(claimed: "shared" must be true or false)");
     CHECK(refusal(R"({"state":{}})") != "");
+    CHECK(text_in({{"a", "b"}}, "a") == "b");
+    CHECK(number_in({{"a", 3U}}, "a", 3) == 3);
+    for (const json& body : {json({{"a", 4U}}), json({{"a", -1}}), json({{"a", nullptr}}), json::array(), json(7)}) {
+      CAPTURE(body.dump());
+      CHECK_THROWS_AS(text_in(body, "a"), Error);
+      CHECK_THROWS_AS(number_in(body, "a", 3), Error);
+    }
   }
 }
 

@@ -144,6 +144,9 @@ TEST_SUITE("pool/keeper") {
     CHECK(vm.ask(*caller, "plug", {{"listener", 1}, {"tag", "workspace"}}) == "done");
     CHECK(vm.host.calls.back() == "add_share workspace " + vm.paths.share_socket(2));
     CHECK(vm.ask(*caller, "plug", {{"listener", 2}, {"tag", "more"}}) == "there is no such listener");
+    CHECK(vm.ask(*caller, "plug", {{"listener", "x"}}) ==
+          "a message of the pool: \"listener\" must be a number up to 16");
+    CHECK(vm.ask(*caller, "unplug", nlohmann::json::array()) == "a message of the pool: \"tag\" is missing");
     CHECK(vm.ask(*caller, "pause", {}) == "done");
     CHECK(vm.ask(*caller, "resume", {}) == "done");
     CHECK(vm.ask(*caller, "unplug", {{"tag", "workspace"}}) == "done");
