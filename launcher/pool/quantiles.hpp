@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -23,7 +24,7 @@ class Quantiles {
     if (values_.empty()) return 0;
     std::vector<std::int64_t> sorted(values_.begin(), values_.end());
     std::sort(sorted.begin(), sorted.end());
-    const auto index = static_cast<std::size_t>(part * static_cast<double>(sorted.size() - 1) + 0.5);
+    const auto index = static_cast<std::size_t>(std::lround(part * static_cast<double>(sorted.size() - 1)));
     return sorted[std::min(index, sorted.size() - 1)];
   }
   std::uint64_t count() const noexcept { return count_; }  ///< of all that ever were
