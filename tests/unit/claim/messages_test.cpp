@@ -15,7 +15,7 @@ using nlohmann::json;
 
 namespace {
 
-const vmspec::MachineShape shape{2, 1 << 30, 1 << 20, "the host's own under Linux 6.1.0"};
+const vmspec::MachineShape sample_shape{2, 1 << 30, 1 << 20, "the host's own under Linux 6.1.0"};
 
 std::string refusal(const std::string& text) {
   try {
@@ -33,9 +33,9 @@ std::string refusal(const std::string& text) {
 
 TEST_SUITE("claim/messages") {
   TEST_CASE("each message survives its JSON") {
-    const Claim claim = claim_from_json(json::parse(to_json(Claim{"rust", shape, 2}).dump()));
+    const Claim claim = claim_from_json(json::parse(to_json(Claim{"rust", sample_shape, 2}).dump()));
     CHECK(claim.pool == "rust");
-    CHECK(claim.shape == shape);
+    CHECK(claim.shape == sample_shape);
     CHECK(claim.listeners == 2);
     vmspec::VmSpec spec;
     spec.name = "pool-rust-012345";
@@ -43,11 +43,11 @@ TEST_SUITE("claim/messages") {
     CHECK(claimed.spec == spec);
     CHECK(claimed.shared);
     KeeperState state{.name = "n", .phase = "idle", .boot_ms = 3, .memory_bytes = 4, .born_unix_ms = 5, .caller = 6};
-    state.shape = shape;
+    state.shape = sample_shape;
     const KeeperState back = keeper_state_from_json(json::parse(to_json(state).dump()));
     CHECK(back.phase == "idle");
     CHECK(back.caller == 6);
-    CHECK(back.shape == shape);
+    CHECK(back.shape == sample_shape);
     CHECK(refusal_from_json(to_json(Refusal{"empty", "none"})).sentence == "none");
     CHECK(ended_from_json(to_json(Ended{"crashed", "it crashed"})).how == "crashed");
   }
