@@ -1,7 +1,6 @@
 // claim.cpp - one question to agentvm-poold, and the keeper's answer to it.
 #include "launcher/claim/claim.hpp"
 
-#include <poll.h>
 #include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
@@ -25,8 +24,8 @@ namespace {
 
 /// A keeper that does not answer is given up after two seconds, and the next one asked.
 constexpr std::chrono::milliseconds claim_limit{10'000};
-/// A drain waits for VMs to go.
-constexpr std::chrono::milliseconds status_limit{60'000};
+/// A run does not wait for a pool that says nothing.
+constexpr std::chrono::milliseconds profile_limit{1'000};
 
 LineSocket connect(const std::string& socket) {
   try {
@@ -95,7 +94,7 @@ Claiming claim_vm(const std::string& socket, const Claim& claim) {
 
 std::string profile_of_pool(const std::string& socket, const std::string& pool) {
   try {
-    const nlohmann::json status = ask_poold(socket, "status", nlohmann::json::object());
+    const nlohmann::json status = ask_poold(socket, "status", nlohmann::json::object(), profile_limit);
     for (const nlohmann::json& each : status.at("pools")) {
       if (each.at("name") == pool) return each.at("profile").get<std::string>();
     }
@@ -105,9 +104,10 @@ std::string profile_of_pool(const std::string& socket, const std::string& pool) 
   return {};
 }
 
-nlohmann::json ask_poold(const std::string& socket, const std::string& name, const nlohmann::json& body) {
+nlohmann::json ask_poold(const std::string& socket, const std::string& name, const nlohmann::json& body,
+                         std::chrono::milliseconds limit) {
   LineSocket connection = connect(socket);
-  Message answer = ask(connection, name, body, status_limit);
+  Message answer = ask(connection, name, body, limit);
   if (answer.name == "refused") throw Error(refusal_from_json(answer.body).sentence);
   return std::move(answer.body);
 }

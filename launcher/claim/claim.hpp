@@ -1,6 +1,7 @@
 // claim.hpp - asks a pool for one of its VMs.
 #pragma once
 
+#include <chrono>
 #include <string>
 
 #include "launcher/claim/claimed_vm.hpp"
@@ -31,7 +32,9 @@ Claiming claim_vm(const std::string& socket, const Claim& claim);
 /// The profile of a pool's VMs; "" where there is no such pool, or nobody to ask.
 std::string profile_of_pool(const std::string& socket, const std::string& pool);
 
-/// One request to agentvm-poold that is answered by its status. Throws Error, also when nobody listens.
-nlohmann::json ask_poold(const std::string& socket, const std::string& name, const nlohmann::json& body);
+/// One request to agentvm-poold that is answered by its status, which a drain waits for. Throws Error, also when nobody
+/// listens, or answers in time.
+nlohmann::json ask_poold(const std::string& socket, const std::string& name, const nlohmann::json& body,
+                         std::chrono::milliseconds limit = std::chrono::minutes(1));
 
 }  // namespace agentvm::pool

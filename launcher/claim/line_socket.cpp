@@ -82,12 +82,12 @@ void LineSocket::shut_down() noexcept {
   if (socket_) shutdown(socket_.get(), SHUT_RDWR);
 }
 
-std::uint32_t peer_uid(int socket) {
+SocketPeer peer_of(int socket) {
   ucred credentials{};
   socklen_t size = sizeof credentials;
   if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0)
     throw system_error(errno, "asking who is at the other end of a socket");
-  return credentials.uid;
+  return {credentials.uid, credentials.pid};
 }
 
 }  // namespace agentvm::pool

@@ -40,7 +40,15 @@ class LineSocket {
   std::vector<UniqueFd> fds_;
 };
 
-/// Who is at the other end (unix(7), SO_PEERCRED). Throws Error.
-std::uint32_t peer_uid(int socket);
+/// Who is at the other end (unix(7), SO_PEERCRED).
+struct SocketPeer {
+  std::uint32_t uid = 0;
+  std::int32_t pid = 0;
+};
+/// Throws Error.
+SocketPeer peer_of(int socket);
+inline std::uint32_t peer_uid(int socket) {
+  return peer_of(socket).uid;
+}
 
 }  // namespace agentvm::pool

@@ -62,7 +62,9 @@ std::vector<std::pair<std::string, KeeperProcess>> HostKeepers::find() {
       continue;
     }
     try {
-      found.emplace_back(pool, KeeperProcess{name, connect_unix(paths.keeper_socket()), {}});
+      UniqueFd connection = connect_unix(paths.keeper_socket());
+      UniqueFd pidfd = open_pidfd(static_cast<pid_t>(peer_of(connection.get()).pid));
+      found.emplace_back(pool, KeeperProcess{name, std::move(connection), std::move(pidfd)});
     } catch (const Error& error) {
       spdlog::warn("the keeper of {} does not answer: {}", name, error.what());
     }

@@ -23,8 +23,9 @@ struct Member {
   std::string name;
   std::shared_ptr<LineSocket> connection;
   KeeperState state;
-  UniqueFd pidfd;                    ///< of a keeper that we have started
-  std::optional<Clock::Time> asked;  ///< a claim is under way
+  UniqueFd pidfd;                    ///< of the keeper: one that does not answer is killed, and its reaper cleans up
+  std::optional<Clock::Time> asked;  ///< a claim is under way, or was
+  std::uint32_t asked_by = 0;        ///< uid
   std::optional<bool> given;         ///< what came of it
   std::string refusal;
   bool wanted = true;  ///< false: we have told it to go, or it went with whoever had it
@@ -42,8 +43,9 @@ struct Pool {
   std::string last_failure;
   unsigned failures_in_a_row = 0;
   Clock::Time no_boot_before{};
-  Quantiles claim_us;   ///< from a claim to its VM
-  Quantiles refill_ms;  ///< from a keeper's start to an idle VM
+  bool refill_waits = false;  ///< for that time
+  Quantiles claim_us;         ///< from a claim to its VM
+  Quantiles refill_ms;        ///< from a keeper's start to an idle VM
 
   std::size_t count(const char* phase) const;
   /// Of its idle VMs.

@@ -97,7 +97,7 @@ void Server::fill() {
     while (!ending_ && !pool.draining && booting < options_.config.boots_at_once &&
            pool.count("idle") + pool.count("booting") < pool.config.size) {
       if (clock_.now() < pool.no_boot_before) {
-        tasks_.spawn(refill_later(pool.no_boot_before));
+        if (!std::exchange(pool.refill_waits, true)) tasks_.spawn(refill_later(pool));
         break;
       }
       try {
@@ -132,9 +132,12 @@ void Server::retire(Member& member) {
   }
 }
 
-asio::awaitable<void> Server::refill_later(Clock::Time when) {
-  auto pause = clock_.sleep_until(when);
-  co_await std::move(pause);
+asio::awaitable<void> Server::refill_later(Pool& pool) {
+  while (clock_.now() < pool.no_boot_before) {
+    auto pause = clock_.sleep_until(pool.no_boot_before);
+    co_await std::move(pause);
+  }
+  pool.refill_waits = false;
   fill();
 }
 

@@ -63,7 +63,7 @@ class Server {
   void adopt(Pool& pool, KeeperProcess process);
   void fill();
   static void retire(Member& member);
-  boost::asio::awaitable<void> refill_later(Clock::Time when);
+  boost::asio::awaitable<void> refill_later(Pool& pool);
   boost::asio::awaitable<void> follow(Pool& pool, std::shared_ptr<Member> member);
   void take_state(Pool& pool, Member& member, KeeperState state);
   boost::asio::awaitable<void> retire_old();

@@ -1,5 +1,6 @@
 // server_callers.cpp - what callers ask of agentvm-poold.
 #include <fmt/format.h>
+#include <signal.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
@@ -11,6 +12,7 @@
 #include "base/async/readable.hpp"
 #include "base/async/within.hpp"
 #include "base/error.hpp"
+#include "base/process.hpp"
 #include "launcher/pool/server.hpp"
 #include "vmspec/profile/problem.hpp"
 #include "vmspec/profile/units.hpp"
@@ -116,7 +118,13 @@ asio::awaitable<void> Server::give(LineSocket& caller, Claim claim) {
       co_return;
     }
     member->asked = start;
-    member->connection->write("claim", {{"listeners", claim.listeners}}, {caller.fd()});
+    member->asked_by = uid;
+    try {
+      member->connection->write("claim", {{"listeners", claim.listeners}}, {caller.fd()});
+    } catch (const Error& error) {
+      member->refusal = error.what();
+      member->given = false;
+    }
     const auto told = [](Server& self, std::shared_ptr<Member> of) -> asio::awaitable<void> {
       while (!of->given) co_await self.changed_.wait();
     };
@@ -129,7 +137,9 @@ asio::awaitable<void> Server::give(LineSocket& caller, Claim claim) {
       fill();
       co_return;
     }
-    // It is asked no more: whatever it is, it is not ready. Our end of the connection goes, and so does the keeper.
+    // It is asked no more. A keeper that is only late has the caller's connection too, and must not answer on it when
+    // the next one does.
+    if (!answered && member->pidfd) signal_pidfd(member->pidfd.get(), SIGKILL);
     failure = answered ? member->refusal : "its keeper did not answer";
     spdlog::warn("{} of the pool {} was claimed in vain: {}", member->name, pool->config.name, failure);
     member->state.phase = "ending";
@@ -150,7 +160,9 @@ std::string Server::over_limit(std::uint32_t uid, const Pool& pool) const {
   for (const Pool& each : pools_) {
     for (const auto& member : each.members) {
       if (&each == &pool) one = std::max(one, member->state.shape.memory_bytes);
-      if (member->state.phase != "claimed" || member->state.caller != uid) continue;
+      const bool has = member->state.phase == "claimed" && member->state.caller == uid;
+      const bool asks = member->state.phase == "idle" && member->asked && member->asked_by == uid;
+      if (!has && !asks) continue;
       ++vms;
       memory += member->state.shape.memory_bytes;
     }

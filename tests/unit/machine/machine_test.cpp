@@ -130,6 +130,16 @@ TEST_SUITE("machine/machine") {
     CHECK(ahead[4] <= 4ms);
   }
 
+  TEST_CASE("a guest that does not say that it took the entropy is not gone on with") {
+    World world;
+    REQUIRE(world.finish(world.machine->boot()).empty());
+    guest::GuestSetup setup;
+    setup.entropy = "random";
+    CHECK(world.finish(world.machine->set_up(setup)) ==
+          "the guest has not mixed the entropy that it was given into its random numbers");
+    CHECK(world.host.guest.setups.at(0).at("entropy") == "cmFuZG9t");
+  }
+
   TEST_CASE("a machine that was never booted leaves nothing") {
     World world;
     CHECK_THROWS_WITH(world.machine->control(), "there is no link to the guest of fake now");

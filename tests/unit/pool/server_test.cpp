@@ -218,6 +218,24 @@ TEST_SUITE("pool/server") {
     CHECK(world.next(*world.keeper(1).socket) == "claim");
   }
 
+  TEST_CASE("a claim under way counts and so does memory") {
+    World world;
+    Config config = config_of(2);
+    SUBCASE("VMs") {
+      config.vms_per_user = 1;
+    }
+    SUBCASE("memory") {
+      config.memory_per_user = shape.memory_bytes * 3 / 2;
+    }
+    world.start(std::move(config));
+    world.keeper(0).tell("idle");
+    world.keeper(1).tell("idle");
+    world.turn();
+    const auto first = world.claim();
+    REQUIRE(world.next(*world.keeper(0).socket) == "claim");
+    CHECK(world.refusal(*world.claim()).starts_with("limit: uid "));
+  }
+
   TEST_CASE("VMs that do not come up are tried again ever more slowly") {
     World world;
     world.start(config_of(1));
