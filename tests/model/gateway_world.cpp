@@ -14,8 +14,6 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -24,6 +22,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "base/async/task_group.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/link/link.hpp"
@@ -82,8 +81,10 @@ int serve(const json& config) {
                                             return mcp.serve(std::move(stream));
                                           });
   const auto guest = link::Session::create(io.get_executor(), std::move(guest_end), link::Role::client);
-  asio::co_spawn(io, run(host), asio::detached);
-  asio::co_spawn(io, run(guest), asio::detached);
+  // None of them goes on once `io` is left.
+  TaskGroup tasks(io.get_executor(), [](const std::exception_ptr& error) { std::rethrow_exception(error); });
+  tasks.spawn(run(host));
+  tasks.spawn(run(guest));
   guest::Services services(io.get_executor(), guest);
   const auto port = config.at("port").get<std::uint16_t>();
   services.allow({"mcp/nixos", "model"});
@@ -98,10 +99,8 @@ int serve(const json& config) {
     write_file_atomic(config.at("codex_command"), json(vmspec::codex_command(command)).dump());
   }
 
-  asio::co_spawn(io, prestart(mcp), [&](const std::exception_ptr& error) {
-    if (error) std::rethrow_exception(error);
-  });
-  asio::co_spawn(io, wait_for_stdin(io), asio::detached);
+  tasks.spawn(prestart(mcp));
+  tasks.spawn(wait_for_stdin(io));
   io.run();
   return 0;
 }

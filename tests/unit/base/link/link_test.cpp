@@ -1,12 +1,12 @@
 // link_test.cpp - sessions over a socket pair: bodies, back-pressure, half-close, resets, and peers that misbehave.
 #include "base/link/link.hpp"
+#include "base/async/task_group.hpp"
 
 #include <doctest/doctest.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <functional>
@@ -28,13 +28,14 @@ struct Pair {
   asio::io_context io{1};
   link::SessionPtr client, server;
   std::string client_end = "running", server_end = "running";
+  TaskGroup tasks{io.get_executor()};  ///< none of them goes on once `io` is left
 
   explicit Pair(link::Handler handler, link::Limits limits = {}) {
     auto [a, b] = socket_pair();
     client = link::Session::create(io.get_executor(), std::move(a), link::Role::client, limits);
     server = link::Session::create(io.get_executor(), std::move(b), link::Role::server, limits, std::move(handler));
-    asio::co_spawn(io, run(client, client_end), asio::detached);
-    asio::co_spawn(io, run(server, server_end), asio::detached);
+    tasks.spawn(run(client, client_end));
+    tasks.spawn(run(server, server_end));
   }
   static asio::awaitable<void> run(link::SessionPtr session, std::string& end) { end = co_await session->run(); }
 
@@ -52,6 +53,20 @@ struct Pair {
     if (failure) std::rethrow_exception(failure);
   }
 };
+
+/// `total` bytes of a pattern, then the end of the stream.
+asio::awaitable<void> send_pattern(StreamPtr stream, std::size_t total, bool& done) {
+  std::size_t sent = 0;
+  while (sent < total) {
+    std::string chunk(40000, '\0');
+    for (std::size_t i = 0; i < chunk.size(); ++i) chunk[i] = static_cast<char>((sent + i) * 131 >> 7);
+    chunk.resize(std::min(chunk.size(), total - sent));
+    sent += chunk.size();
+    co_await stream->write(std::move(chunk));
+  }
+  stream->finish();
+  done = true;
+}
 
 asio::awaitable<void> echo(StreamPtr stream) {
   for (;;) {
@@ -108,21 +123,7 @@ TEST_SUITE("base/link") {
     pair.test([&]() -> asio::awaitable<void> {
       const StreamPtr stream = pair.client->open("POST", "/echo");
       bool sender_done = false;
-      asio::co_spawn(
-          pair.io,
-          [&, stream]() -> asio::awaitable<void> {
-            std::size_t sent = 0;
-            while (sent < total) {
-              std::string chunk(40000, '\0');
-              for (std::size_t i = 0; i < chunk.size(); ++i) chunk[i] = static_cast<char>((sent + i) * 131 >> 7);
-              chunk.resize(std::min(chunk.size(), total - sent));
-              sent += chunk.size();
-              co_await stream->write(std::move(chunk));
-            }
-            stream->finish();
-            sender_done = true;
-          },
-          asio::detached);
+      pair.tasks.spawn(send_pattern(stream, total, sender_done));
       std::size_t received = 0;
       bool same = true;
       int turns = 0;
@@ -206,26 +207,23 @@ TEST_SUITE("base/link") {
     asio::io_context io(1);
     const auto session = link::Session::create(io.get_executor(), std::move(a), link::Role::client);
     std::string message;
-    asio::co_spawn(io, Pair::run(session, message), asio::detached);
     std::string failure;
-    asio::co_spawn(
-        io,
-        [&]() -> asio::awaitable<void> {
-          const StreamPtr stream = session->open("GET", "/never", {}, true);
-          try {
-            co_await stream->response();
-          } catch (const Error& error) {
-            failure = error.what();
-          }
-        },
-        asio::detached);
-    asio::co_spawn(
-        io,
-        [&]() -> asio::awaitable<void> {
-          co_await sleep_for(20ms);
-          peer.reset();
-        },
-        asio::detached);
+    const auto ask = [&]() -> asio::awaitable<void> {
+      const StreamPtr stream = session->open("GET", "/never", {}, true);
+      try {
+        co_await stream->response();
+      } catch (const Error& error) {
+        failure = error.what();
+      }
+    };
+    const auto leave = [&]() -> asio::awaitable<void> {
+      co_await sleep_for(20ms);
+      peer.reset();
+    };
+    TaskGroup tasks(io.get_executor());
+    tasks.spawn(Pair::run(session, message));
+    tasks.spawn(ask());
+    tasks.spawn(leave());
     io.run_for(5s);
     CHECK(failure == "/never: the other side gave no answer");
     CHECK_FALSE(session->open_for_streams());
@@ -240,7 +238,8 @@ TEST_SUITE("base/link") {
                                                  co_return;
                                                });
     std::string reason = "running";
-    asio::co_spawn(io, Pair::run(session, reason), asio::detached);
+    TaskGroup tasks(io.get_executor());
+    tasks.spawn(Pair::run(session, reason));
     std::string garbage;
     for (int i = 0; i < 5000; ++i) garbage += static_cast<char>(i * 7919 >> 3);
     REQUIRE(write(b.get(), garbage.data(), garbage.size()) == static_cast<ssize_t>(garbage.size()));
@@ -290,8 +289,8 @@ TEST_SUITE("base/link") {
                                                      co_await link::relay(stream, upstream);
                                                    });
     std::string ignored;
-    asio::co_spawn(far.io, Pair::run(near_client, ignored), asio::detached);
-    asio::co_spawn(far.io, Pair::run(near_server, ignored), asio::detached);
+    far.tasks.spawn(Pair::run(near_client, ignored));
+    far.tasks.spawn(Pair::run(near_server, ignored));
     far.test([&]() -> asio::awaitable<void> {
       const StreamPtr stream = near_client->open("POST", "/echo");
       co_await stream->write("through");
