@@ -182,10 +182,12 @@ class Doctor {
   /// The installation: every program of ours, and the way back from the supervisor, which starts `agentvm gc`.
   void own_programs() {
     constexpr char whole[] = "Install agentvm as a whole: cmake --install, or ./dev build in a checkout.";
-    for (const char* name : {"agentvm-supervisor", "agentvm-reaper", "agentvm-guest"}) {
+    const auto look = [&](const char* name, const char* purpose) {
       const auto path = host::find_own_program(name);
-      add({name, path.has_value(), true, path.value_or("not found"), "every run", whole});
-    }
+      add({name, path.has_value(), true, path.value_or("not found"), purpose, whole});
+    };
+    for (const char* name : {"agentvm-supervisor", "agentvm-reaper", "agentvm-guest"}) look(name, "every run");
+    for (const char* name : {"agentvm-poold", "agentvm-keeper"}) look(name, "pools of warm VMs");
     const auto supervisor = host::find_own_program("agentvm-supervisor");
     if (!supervisor) return;
     const bool set = std::getenv("AGENTVM") != nullptr;

@@ -6,7 +6,8 @@ from harness import VmTestCase, small
 
 
 class Many(VmTestCase):
-    WAIT_FOR_OTHER = 'echo "$1" > "here-$1"; while [ ! -e "here-$2" ]; do sleep 0.05; done; cat "here-$2"; hostname'
+    # A name in one step: who waits for a file must not find it before its content.
+    WAIT_FOR_OTHER = 'echo "$1" > "mine-$1"; mv "mine-$1" "here-$1"; while [ ! -e "here-$2" ]; do sleep 0.05; done; cat "here-$2"; hostname'
 
     def test_two_on_two_workspaces(self):
         runs = {}
