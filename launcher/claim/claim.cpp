@@ -1,8 +1,6 @@
 // claim.cpp - one question to agentvm-poold, and the keeper's answer to it.
 #include "launcher/claim/claim.hpp"
 
-#include <unistd.h>
-
 #include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <cstdlib>
@@ -60,8 +58,14 @@ std::string own_socket(const state::Roots& roots) {
 
 std::string pool_socket(const state::Roots& roots) {
   if (const char* given = std::getenv("AGENTVM_POOL_SOCKET"); given != nullptr && *given != '\0') return given;
-  const std::string own = own_socket(roots);
-  return access(own.c_str(), F_OK) == 0 ? own : system_socket;
+  std::string own = own_socket(roots);
+  try {
+    // The socket of a poold that was killed stays, and must not hide the system's.
+    connect_unix(own);
+    return own;
+  } catch (const Error&) {
+    return system_socket;
+  }
 }
 
 Claiming claim_vm(const std::string& socket, const Claim& claim) {

@@ -13,7 +13,7 @@ namespace agentvm::pool {
 /// Of this machine's pools; its group is agentvm.
 inline constexpr char system_socket[] = "/run/agentvm-pool/pool.sock";
 
-/// Where agentvm-poold is asked: $AGENTVM_POOL_SOCKET, else the user's own when it is there, else the system's.
+/// Where agentvm-poold is asked: $AGENTVM_POOL_SOCKET, else the user's own when it answers there, else the system's.
 std::string pool_socket(const state::Roots& roots);
 /// Where the user's own listens.
 std::string own_socket(const state::Roots& roots);

@@ -45,8 +45,8 @@ struct Claim {
 };
 
 struct Refusal {
-  /// empty: none is ready now; shape: none would fit; limit: the caller has as many as it may; unknown: no such pool;
-  /// ending: the pool is drained.
+  /// empty: none is ready now; kept: what is ready is for others, who have fewer; shape: none would fit; limit: the
+  /// caller has as many as it may; unknown: no such pool; ending: the pool is drained.
   std::string reason;
   std::string sentence;
 };

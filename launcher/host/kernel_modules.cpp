@@ -113,7 +113,7 @@ class Index {
 
 }  // namespace
 
-std::vector<std::string> needed_modules(const std::string& directory, LinkDevice links, bool network) {
+std::vector<std::string> needed_modules(const std::string& directory, const GuestDevices& devices) {
   const Index index(directory);
   std::vector<std::string> order;
   std::set<std::string> seen;
@@ -129,9 +129,10 @@ std::vector<std::string> needed_modules(const std::string& directory, LinkDevice
     return true;
   };
   std::vector<Wanted> names(std::begin(wanted), std::end(wanted));
-  if (network) names.push_back({"virtio_net", true, std::nullopt});
+  if (devices.network) names.push_back({"virtio_net", true, std::nullopt});
+  if (devices.balloon) names.push_back({"virtio_balloon", false, std::nullopt});
   for (const auto& [name, required, only] : names) {
-    if (only.value_or(links) != links) continue;
+    if (only.value_or(devices.links) != devices.links) continue;
     if (!load(name) && required) {
       throw Error("the kernel of " + directory + " has no " + name + ", neither built in nor as a module",
                   "Use a distribution's generic or cloud kernel, or name another one with AGENTVM_KERNEL.");

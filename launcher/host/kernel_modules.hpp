@@ -10,13 +10,18 @@ namespace agentvm::image {
 /// What the guest's links go over, which decides about a driver or two.
 enum class LinkDevice { virtio_serial, vsock };
 
+/// What of a guest's devices not every guest has.
+struct GuestDevices {
+  LinkDevice links = LinkDevice::virtio_serial;
+  bool network = false;  ///< a card, which may also be plugged in later
+  bool balloon = false;  ///< by which it gives the host its free pages back
+};
+
 /// The files, relative to `directory` (lib/modules/VERSION), of the modules a guest of ours needs and of all they
 /// depend on, dependencies first; what is built into the kernel is left out. Modules are found by modules.order and
 /// modules.builtin, which every kernel package brings, and by modules.dep where depmod(8) has written one. Throws Error
 /// naming the module when one that no guest can do without is neither, or when what it depends on cannot be told.
-/// With `network` also the network card's driver, which then is one of those.
-std::vector<std::string> needed_modules(const std::string& directory, LinkDevice links = LinkDevice::virtio_serial,
-                                        bool network = false);
+std::vector<std::string> needed_modules(const std::string& directory, const GuestDevices& devices = {});
 
 /// The files in a kernel's directory of modules that change whenever its modules do; some may be missing.
 std::vector<std::string> module_index_files(const std::string& directory);

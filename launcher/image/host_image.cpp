@@ -61,7 +61,7 @@ std::string make_archive(const HostImageRequest& request, const std::vector<Lent
   archive.add_file("init", 0755, read_file(request.agentvm_guest));
   const bool unsigned_modules = takes_unsigned_modules(request.modules);
   std::string list;
-  for (const std::string& module : needed_modules(request.modules, request.links, request.network)) {
+  for (const std::string& module : needed_modules(request.modules, request.devices)) {
     const std::string path = "modules/" + module.substr(module.rfind('/') + 1);
     const std::string content = read_file(request.modules + "/" + module);
     archive.add_file(path, 0644, unsigned_modules ? without_signature(content) : content);
@@ -79,8 +79,9 @@ std::string build_host_initramfs(const HostImageRequest& request) {
                                   {request.var, "var", var_skeleton(request.var)}};
   Fingerprint fingerprint;
   fingerprint.line(format_version);
-  fingerprint.line(request.network ? "with a network card" : "without a network card");
-  fingerprint.line(request.links == LinkDevice::vsock ? "vsock" : "virtio-serial");
+  fingerprint.line(request.devices.network ? "with a network card" : "without a network card");
+  fingerprint.line(request.devices.balloon ? "with a balloon" : "without a balloon");
+  fingerprint.line(request.devices.links == LinkDevice::vsock ? "vsock" : "virtio-serial");
   fingerprint.file(request.agentvm_guest);
   for (const std::string& index : module_index_files(request.modules)) fingerprint.file(index);
   for (const Lent& tree : lent) {

@@ -21,8 +21,7 @@ struct HostImageRequest {
   std::string cache_dir;      ///< agentvm's cache
   std::string etc = "/etc";   ///< where the /etc skeleton is taken from
   std::string var = "/var";   ///< likewise of /var
-  bool network = false;       ///< the guest has a network card
-  LinkDevice links = LinkDevice::virtio_serial;
+  GuestDevices devices = {};
 };
 
 /// The path of the initramfs, made first if it is not in the cache. Any number of processes may ask at once. Throws

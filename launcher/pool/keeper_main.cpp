@@ -36,7 +36,7 @@ UniqueFd inherited(int fd) {
   return UniqueFd(fd);
 }
 
-int keep(state::Reservation reservation, const commands::PooledPlan& plan, const state::Roots& roots) {
+int keep(state::Reservation reservation, const commands::PooledPlan& plan, const state::Roots& roots, UniqueFd& poold) {
   const state::VmPaths& paths = reservation.paths;
   write_file_atomic(paths.spec(), vmspec::to_json(plan.spec).dump(2) + "\n");
   boost::asio::io_context io(1);
@@ -49,7 +49,7 @@ int keep(state::Reservation reservation, const commands::PooledPlan& plan, const
                              reaper.watch(pid);
                              record.add(role, pid);
                            });
-  pool::Keeper keeper(io.get_executor(), plan.spec, paths, record, parts, clock, inherited(poold_fd),
+  pool::Keeper keeper(io.get_executor(), plan.spec, paths, record, parts, clock, std::move(poold),
                       listen_unix(paths.keeper_socket()), reaper.pidfd());
   const int code = run_to_end(io, keeper.live());
   for (const std::string& directory : {paths.runtime_dir, paths.state_dir}) {
@@ -60,7 +60,7 @@ int keep(state::Reservation reservation, const commands::PooledPlan& plan, const
   return code;
 }
 
-int run(const std::string& name, const std::string& profile) {
+int run(const std::string& name, const std::string& profile, UniqueFd& poold) {
   const state::Roots roots = state::user_roots();
   never_start_from(state::guest_places(roots));
   const commands::PooledPlan plan = commands::plan_pooled(name, profile, roots);
@@ -69,11 +69,19 @@ int run(const std::string& name, const std::string& profile) {
   if (!reservation) throw Error("there is a VM named '" + name + "'");
   const state::VmPaths paths = reservation->paths;
   try {
-    return keep(std::move(*reservation), plan, roots);
+    return keep(std::move(*reservation), plan, roots, poold);
   } catch (...) {
     remove_tree(paths.runtime_dir);
     remove_tree(paths.state_dir);
     throw;
+  }
+}
+
+void tell(UniqueFd poold, const std::string& sentence) noexcept {
+  try {
+    pool::LineSocket(std::move(poold)).write("failed", {{"sentence", sentence}});
+  } catch (const std::exception& error) {
+    spdlog::warn("{}", error.what());
   }
 }
 
@@ -88,12 +96,15 @@ int main(int argc, char** argv) {
     std::fputs("agentvm-keeper is started by agentvm-poold\n", stderr);
     return static_cast<int>(ExitCode::usage);
   }
+  UniqueFd poold = inherited(poold_fd);
   try {
-    const int code = run(argv[1], argv[2]);
+    const int code = run(argv[1], argv[2], poold);
     spdlog::shutdown();
     return code;
   } catch (const Error& error) {
     spdlog::critical("{}: {}{}{}", argv[1], error.what(), error.hint().empty() ? "" : " ", error.hint());
+    // Before there was a Keeper that could say it: more than that the process is gone.
+    if (poold) tell(std::move(poold), error.what());
     return static_cast<int>(error.code());
   } catch (const std::exception& error) {
     spdlog::critical("{}: {}", argv[1], error.what());

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,6 +30,10 @@ struct Member {
   std::optional<bool> given;         ///< what came of it
   std::string refusal;
   bool wanted = true;  ///< false: we have told it to go, or it went with whoever had it
+
+  bool is_ready() const { return state.phase == "idle" && !asked; }
+  /// Whether it is this user's, or is being given to it.
+  bool is_of(std::uint32_t uid) const;
 };
 
 struct Pool {
@@ -47,7 +52,16 @@ struct Pool {
   Quantiles claim_us;         ///< from a claim to its VM
   Quantiles refill_ms;        ///< from a keeper's start to an idle VM
 
+  /// Users who found it empty, and when: one of the next VMs is theirs.
+  std::map<std::uint32_t, Clock::Time> turned_away;
+
   std::size_t count(const char* phase) const;
+  /// Idle VMs that nobody is being given.
+  std::size_t ready() const;
+  /// VMs that a user has or is being given.
+  std::size_t held_by(std::uint32_t uid) const;
+  /// Idle VMs that this user is not to have: each belongs to somebody with fewer, who was turned away since `since`.
+  std::size_t kept_from(std::uint32_t uid, Clock::Time since) const;
   /// Of its idle VMs.
   std::uint64_t idle_memory() const;
 };

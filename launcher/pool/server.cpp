@@ -2,6 +2,7 @@
 #include "launcher/pool/server.hpp"
 
 #include <fmt/format.h>
+#include <signal.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
@@ -11,8 +12,10 @@
 #include <utility>
 
 #include "base/async/readable.hpp"
+#include "base/async/within.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/process.hpp"
 #include "base/unix_time.hpp"
 
 namespace agentvm::pool {
@@ -25,6 +28,8 @@ namespace {
 /// After the first VM that did not come up, and the longest after many.
 constexpr auto first_rest = 1s;
 constexpr auto longest_rest = 60s;
+/// For the end of a VM that is not wanted any more.
+constexpr auto end_limit = 30s;
 
 }  // namespace
 
@@ -114,22 +119,34 @@ void Server::fill() {
     for (const auto& member : pool.members) {
       const unsigned wanted = pool.draining ? 0 : pool.config.size;
       if (idle <= wanted) break;
-      if (member->state.phase != "idle" || member->asked) continue;
-      retire(*member);
+      if (!member->is_ready()) continue;
+      retire(member);
       --idle;
     }
   }
   changed();
 }
 
-void Server::retire(Member& member) {
-  member.state.phase = "ending";
-  member.wanted = false;
+void Server::retire(const std::shared_ptr<Member>& member) {
+  member->state.phase = "ending";
+  member->wanted = false;
   try {
-    member.connection->write("retire", nlohmann::json::object());
+    member->connection->write("retire", nlohmann::json::object());
   } catch (const Error& error) {
-    spdlog::warn("{}: {}", member.name, error.what());  // its end is told where it is read
+    spdlog::warn("{}: {}", member->name, error.what());  // its end is told where it is read
   }
+  tasks_.spawn(see_end(member));
+}
+
+asio::awaitable<void> Server::see_end(std::shared_ptr<Member> member) {
+  const auto gone = [](Server& self, std::shared_ptr<Member> of) -> asio::awaitable<void> {
+    while (of->state.phase != "gone") co_await self.changed_.wait();
+  };
+  auto going = gone(*this, member);
+  auto in_time = ended_within(clock_, end_limit, std::move(going));
+  if (co_await std::move(in_time) || !member->pidfd) co_return;
+  spdlog::warn("{} does not end, so its keeper is killed", member->name);
+  signal_pidfd(member->pidfd.get(), SIGKILL);  // its reaper cleans up
 }
 
 asio::awaitable<void> Server::refill_later(Pool& pool) {
@@ -204,9 +221,9 @@ asio::awaitable<void> Server::retire_old() {
       const std::int64_t age = pool.config.max_age.count();
       if (age == 0) continue;
       for (const auto& member : pool.members) {
-        if (member->state.phase != "idle" || member->asked || now - member->state.born_unix_ms < age) continue;
+        if (!member->is_ready() || now - member->state.born_unix_ms < age) continue;
         spdlog::info("{} of the pool {} is too old", member->name, pool.config.name);
-        retire(*member);
+        retire(member);
         fill();
         break;  // one in a second: the pool is never emptied by that
       }

@@ -8,8 +8,10 @@
 #include <boost/asio/awaitable.hpp>
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -62,7 +64,8 @@ class Server {
   Pool* find(const std::string& name);
   void adopt(Pool& pool, KeeperProcess process);
   void fill();
-  static void retire(Member& member);
+  void retire(const std::shared_ptr<Member>& member);
+  boost::asio::awaitable<void> see_end(std::shared_ptr<Member> member);
   boost::asio::awaitable<void> refill_later(Pool& pool);
   boost::asio::awaitable<void> follow(Pool& pool, std::shared_ptr<Member> member);
   void take_state(Pool& pool, Member& member, KeeperState state);
@@ -70,7 +73,10 @@ class Server {
   boost::asio::awaitable<void> write_metrics();
 
   boost::asio::awaitable<void> accept();
-  boost::asio::awaitable<void> answer(UniqueFd connection);
+  boost::asio::awaitable<void> answer(UniqueFd connection, std::uint32_t uid);
+  boost::asio::awaitable<void> answer(LineSocket& caller, std::uint32_t uid);
+  /// Why it is refused, where not for want of VMs; nullopt: it is not.
+  std::optional<Refusal> refusal(std::uint32_t uid, Pool& pool);
   boost::asio::awaitable<void> give(LineSocket& caller, Claim claim);
   /// Why this uid may have no more; "": it may.
   std::string over_limit(std::uint32_t uid, const Pool& pool) const;
@@ -85,6 +91,7 @@ class Server {
   AsyncEvent changed_;
   bool ending_ = false;
   std::list<Pool> pools_;
+  std::map<std::uint32_t, std::size_t> callers_;  ///< connections of each user
   TaskGroup tasks_;
 };
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -28,8 +29,11 @@ namespace {
 constexpr std::chrono::milliseconds question_limit{5'000};
 /// From a claim to a keeper's word; its own limit is two seconds.
 constexpr std::chrono::milliseconds keeper_limit{4'000};
-/// Callers at once.
+/// Callers at once, and of one user: nobody keeps the others out by coming often.
 constexpr std::size_t most_callers = 1024;
+constexpr std::size_t most_callers_of_one = 128;
+/// For so long a VM is kept for somebody who found the pool empty.
+constexpr auto kept_for = 60s;
 /// Out of descriptors: a pause lets callers go.
 constexpr auto accept_rest = 200ms;
 
@@ -44,18 +48,31 @@ asio::awaitable<void> Server::accept() {
     const auto error = co_await readable(options_.listener.get());
     if (error) co_return;
     UniqueFd connection(accept4(options_.listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (connection && tasks_.size() < most_callers) {
-      tasks_.spawn(answer(std::move(connection)));
-    } else if (!connection) {
+    if (!connection) {
       auto pause = clock_.sleep(accept_rest);
       co_await std::move(pause);
+      continue;
     }
+    const std::uint32_t uid = peer_uid(connection.get());
+    if (tasks_.size() < most_callers && callers_[uid] < most_callers_of_one)
+      tasks_.spawn(answer(std::move(connection), uid));
+    else
+      spdlog::warn("a caller of uid {} is turned away: it has {} connections", uid, callers_[uid]);
   }
 }
 
-asio::awaitable<void> Server::answer(UniqueFd connection) {
-  const std::uint32_t uid = peer_uid(connection.get());
+asio::awaitable<void> Server::answer(UniqueFd connection, std::uint32_t uid) {
+  const auto count_out = [this, uid](const void*) {
+    if (--callers_[uid] == 0) callers_.erase(uid);
+  };
+  ++callers_[uid];
+  const std::unique_ptr<void, decltype(count_out)> counted(this, count_out);
   LineSocket caller(std::move(connection));
+  auto answered = answer(caller, uid);
+  co_await std::move(answered);
+}
+
+asio::awaitable<void> Server::answer(LineSocket& caller, std::uint32_t uid) {
   try {
     auto reading = caller.read();
     auto asked = within(clock_, question_limit, "a question", std::move(reading));
@@ -103,14 +120,14 @@ asio::awaitable<void> Server::give(LineSocket& caller, Claim claim) {
     refuse(caller, "unknown", "there is no pool " + vmspec::quote_value(claim.pool));
     co_return;
   }
-  if (std::string over = over_limit(uid, *pool); !over.empty()) {
-    refuse(caller, "limit", std::move(over));
+  if (const std::optional<Refusal> refused = refusal(uid, *pool)) {
+    caller.write("refused", to_json(*refused));
     co_return;
   }
   std::string failure;
   for (;;) {
-    const auto idle = std::find_if(pool->members.begin(), pool->members.end(),
-                                   [](const auto& member) { return member->state.phase == "idle" && !member->asked; });
+    const auto idle =
+        std::find_if(pool->members.begin(), pool->members.end(), [](const auto& member) { return member->is_ready(); });
     if (idle == pool->members.end()) break;
     const std::shared_ptr<Member> member = *idle;
     if (std::string difference = shape_difference(claim.shape, member->state.shape); !difference.empty()) {
@@ -133,6 +150,7 @@ asio::awaitable<void> Server::give(LineSocket& caller, Claim claim) {
     const bool answered = co_await std::move(in_time);
     if (answered && *member->given) {
       member->state.caller = uid;
+      pool->turned_away.erase(uid);
       ++pool->hits;
       fill();
       co_return;
@@ -147,11 +165,25 @@ asio::awaitable<void> Server::give(LineSocket& caller, Claim claim) {
     fill();
   }
   ++pool->misses;
+  pool->turned_away[uid] = clock_.now();
   changed();
   refuse(caller, pool->draining ? "ending" : "empty",
          pool->draining ? fmt::format("the pool {} is drained", pool->config.name)
                         : fmt::format("the pool {} has no VM that is ready{}", pool->config.name,
                                       failure.empty() ? "" : " (the last one: " + failure + ")"));
+}
+
+std::optional<Refusal> Server::refusal(std::uint32_t uid, Pool& pool) {
+  if (std::string over = over_limit(uid, pool); !over.empty()) return Refusal{"limit", std::move(over)};
+  const Clock::Time since = clock_.now() - kept_for;
+  std::erase_if(pool.turned_away, [&](const auto& other) { return other.second < since; });
+  const std::size_t ready = pool.ready();
+  if (ready == 0 || ready > pool.kept_from(uid, since)) return std::nullopt;
+  ++pool.misses;
+  changed();
+  return Refusal{"kept", fmt::format("what the pool {} has ready is kept for users who have fewer of its VMs and found "
+                                     "it empty",
+                                     pool.config.name)};
 }
 
 std::string Server::over_limit(std::uint32_t uid, const Pool& pool) const {
@@ -160,9 +192,7 @@ std::string Server::over_limit(std::uint32_t uid, const Pool& pool) const {
   for (const Pool& each : pools_) {
     for (const auto& member : each.members) {
       if (&each == &pool) one = std::max(one, member->state.shape.memory_bytes);
-      const bool has = member->state.phase == "claimed" && member->state.caller == uid;
-      const bool asks = member->state.phase == "idle" && member->asked && member->asked_by == uid;
-      if (!has && !asks) continue;
+      if (!member->is_of(uid)) continue;
       ++vms;
       memory += member->state.shape.memory_bytes;
     }

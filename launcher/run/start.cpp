@@ -158,12 +158,13 @@ Error in_use(const state::VmPaths& paths) {
 void add_initramfs(vmspec::VmSpec& spec, const state::Roots& roots, bool network) {
   if (spec.image.kind != vmspec::GuestKind::host) return;
   const bool vsock = spec.hypervisor == vmspec::HypervisorKind::cloud_hypervisor;
-  spec.image.initramfs =
-      image::build_host_initramfs({.modules = spec.image.modules,
-                                   .agentvm_guest = host::own_program("agentvm-guest"),
-                                   .cache_dir = roots.cache,
-                                   .network = network,
-                                   .links = vsock ? image::LinkDevice::vsock : image::LinkDevice::virtio_serial});
+  spec.image.initramfs = image::build_host_initramfs(
+      {.modules = spec.image.modules,
+       .agentvm_guest = host::own_program("agentvm-guest"),
+       .cache_dir = roots.cache,
+       .devices = {.links = vsock ? image::LinkDevice::vsock : image::LinkDevice::virtio_serial,
+                   .network = network,
+                   .balloon = spec.gives_memory_back}});
 }
 
 void sweep_dead(const state::Roots& roots) {

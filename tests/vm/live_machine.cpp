@@ -38,11 +38,11 @@ void holds(bool condition, const std::string& what) {
 
 vmspec::VmSpec with_image(vmspec::VmSpec spec, const std::string& cache) {
   const bool vsock = spec.hypervisor == vmspec::HypervisorKind::cloud_hypervisor;
-  spec.image.initramfs =
-      image::build_host_initramfs({.modules = spec.image.modules,
-                                   .agentvm_guest = host::own_program("agentvm-guest"),
-                                   .cache_dir = cache,
-                                   .links = vsock ? image::LinkDevice::vsock : image::LinkDevice::virtio_serial});
+  spec.image.initramfs = image::build_host_initramfs(
+      {.modules = spec.image.modules,
+       .agentvm_guest = host::own_program("agentvm-guest"),
+       .cache_dir = cache,
+       .devices = {.links = vsock ? image::LinkDevice::vsock : image::LinkDevice::virtio_serial}});
   return spec;
 }
 

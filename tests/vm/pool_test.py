@@ -40,7 +40,7 @@ class Pool(VmTestCase):
         run = self.sandbox.run("pool", "status", "--json")
         if run.code != 0:
             return None
-        return json.loads(run.stdout)["pools"][0]
+        return json.loads(run.stdout)["pools"][-1]
 
     def wait_for_idle(self, count=2):
         return wait_until(lambda: (lambda pool: pool if pool and pool["idle"] == count else None)(self.pool()), 120,
@@ -137,6 +137,16 @@ class Pool(VmTestCase):
         run.finish(20)
         self.sandbox.run("gc")
         wait_until(lambda: len(self.find("qemu-system")) == 2, 20, "two idle VMs and no other")
+
+    def test_a_profile_with_a_mistake(self):
+        """It is told by status in the profile's own words; the other pools are filled."""
+        self.end_pool()
+        self.sandbox.write("pools.toml", POOLS + '[pools.other]\nprofile = "nowhere"\n')
+        self.poold = self.sandbox.start("pool", "serve", "--config", self.sandbox.path("pools.toml"))
+        self.wait_for_idle()
+        run = self.sandbox.run("pool", "status")
+        self.assertRegex(run.stderr + run.stdout, r"of other ended before they were claimed, the last one: pool-other-[0-9a-f]{6}: "
+                                                  r"there is no profile 'nowhere'")
 
     def find(self, program):
         """Of the idle VMs."""

@@ -54,6 +54,8 @@ VmSpec Planner::run_pooled() {
   system_share();
   // Boots of nobody's time: a port for a workspace, an agent, a card and some exposed directories.
   spec_.spare_ports = 8;
+  // It waits for hours: what booting took need not.
+  spec_.gives_memory_back = true;
   return std::move(spec_);
 }
 
@@ -79,6 +81,7 @@ void move_into(VmSpec& run, const std::string& pool, const VmSpec& pooled, bool 
   run.accelerator = pooled.accelerator;
   run.emulator = pooled.emulator;
   run.connect = pooled.connect;
+  run.gives_memory_back = pooled.gives_memory_back;
   run.pooled = std::move(vm);
   run.notes.push_back(fmt::format("The VM is {} of the pool {}, which was booted before.", pooled.name, pool));
 }

@@ -22,9 +22,9 @@ BOOST_DESCRIBE_STRUCT(PublishSpec, (), (address, port, guest_port))
 BOOST_DESCRIBE_STRUCT(PooledVm, (), (pool, name, shares, shared_links))
 BOOST_DESCRIBE_STRUCT(VmSpec, (),
                       (name, uuid, profile, vcpus, memory_bytes, disk_bytes, hypervisor, accelerator, spare_ports,
-                       connect, emulator, virtiofsd, bubblewrap, image, hostname, machine_id, owner_uid, owner_gid,
-                       workspace, workspace_mode, shares, files, agent, model, mcp, egress, publish, pooled, keep,
-                       detached, report_file, started_unix_ms, boot_timeout_ms, notes, advice))
+                       gives_memory_back, connect, emulator, virtiofsd, bubblewrap, image, hostname, machine_id,
+                       owner_uid, owner_gid, workspace, workspace_mode, shares, files, agent, model, mcp, egress,
+                       publish, pooled, keep, detached, report_file, started_unix_ms, boot_timeout_ms, notes, advice))
 
 namespace {
 

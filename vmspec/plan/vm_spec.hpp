@@ -140,11 +140,12 @@ struct VmSpec {
   std::uint64_t disk_bytes = 0;  ///< limit of the guest's tmpfs root
   HypervisorKind hypervisor = HypervisorKind::qemu;
   Accelerator accelerator = Accelerator::tcg;
-  unsigned spare_ports = 2;  ///< QEMU: for so many devices there is room while the VM lives
-  std::string connect;       ///< libvirt: "embed", "session", "system" or a URI
-  std::string emulator;      ///< absolute path of the VMM: qemu-system-* or cloud-hypervisor
-  std::string virtiofsd;     ///< absolute path
-  std::string bubblewrap;    ///< absolute path, "" when there is none
+  unsigned spare_ports = 2;        ///< QEMU: for so many devices there is room while the VM lives
+  bool gives_memory_back = false;  ///< pages that it has no use for go to the host while it runs
+  std::string connect;             ///< libvirt: "embed", "session", "system" or a URI
+  std::string emulator;            ///< absolute path of the VMM: qemu-system-* or cloud-hypervisor
+  std::string virtiofsd;           ///< absolute path
+  std::string bubblewrap;          ///< absolute path, "" when there is none
   GuestImage image;
   std::string hostname;
   std::string machine_id;

@@ -136,7 +136,10 @@ void add_devices(pugi::xml_node domain, const VmSpec& spec, const LibvirtPaths& 
   add_channel(devices, guest::services_port_name, paths.services_socket);
   add(devices, "input", {{"type", "mouse"}, {"bus", "ps2"}});
   add(devices, "input", {{"type", "keyboard"}, {"bus", "ps2"}});
-  add(devices, "memballoon", {{"model", "none"}});
+  if (spec.gives_memory_back)
+    slots.give(add(devices, "memballoon", {{"model", "virtio"}, {"freePageReporting", "on"}}));
+  else
+    add(devices, "memballoon", {{"model", "none"}});
   pugi::xml_node rng = add(devices, "rng", {{"model", "virtio"}});
   add_text(rng, "backend", "/dev/urandom", {{"model", "random"}});
   slots.give(rng);

@@ -69,15 +69,26 @@ TEST_CASE("the card's driver is there for guests with a card and must be") {
   kernel.put("modules.builtin", "kernel/virtio_pci.ko\nkernel/virtio_console.ko\nkernel/virtiofs.ko\n");
   kernel.put("modules.order", "");
   CHECK(needed_modules(kernel.modules).empty());
-  CHECK_THROWS_WITH_AS(needed_modules(kernel.modules, LinkDevice::virtio_serial, true),
-                       doctest::Contains("has no virtio_net"), Error);
+  CHECK_THROWS_WITH_AS(needed_modules(kernel.modules, {.network = true}), doctest::Contains("has no virtio_net"),
+                       Error);
   kernel.module("kernel/virtio_net.ko", "net_failover");
   kernel.module("kernel/net_failover.ko", "failover");
   kernel.module("kernel/failover.ko", "");
   kernel.put("modules.order", "kernel/virtio_net.ko\nkernel/net_failover.ko\nkernel/failover.ko\n");
   CHECK(needed_modules(kernel.modules).empty());
-  CHECK(needed_modules(kernel.modules, LinkDevice::virtio_serial, true) ==
+  CHECK(needed_modules(kernel.modules, {.network = true}) ==
         Files{"kernel/failover.ko", "kernel/net_failover.ko", "kernel/virtio_net.ko"});
+}
+
+TEST_CASE("the balloon's driver is there for guests with a balloon and may lack") {
+  const Kernel kernel;
+  kernel.put("modules.builtin", "kernel/virtio_pci.ko\nkernel/virtio_console.ko\nkernel/virtiofs.ko\n");
+  kernel.put("modules.order", "");
+  CHECK(needed_modules(kernel.modules, {.balloon = true}).empty());
+  kernel.module("kernel/virtio_balloon.ko", "");
+  kernel.put("modules.order", "kernel/virtio_balloon.ko\n");
+  CHECK(needed_modules(kernel.modules).empty());
+  CHECK(needed_modules(kernel.modules, {.balloon = true}) == Files{"kernel/virtio_balloon.ko"});
 }
 
 TEST_CASE("modules.dep is followed from its last entry with packed modules too") {
@@ -99,13 +110,13 @@ TEST_CASE("a guest gets the driver of its own links and not the other one") {
   kernel.put(
       "modules.order",
       "kernel/virtio_console.ko\nkernel/vsock.ko\nkernel/vmw_vsock_virtio_transport.ko\nkernel/pvpanic-pci.ko\n");
-  CHECK(needed_modules(kernel.modules, LinkDevice::virtio_serial) == Files{"kernel/virtio_console.ko"});
-  CHECK(needed_modules(kernel.modules, LinkDevice::vsock) ==
+  CHECK(needed_modules(kernel.modules, {.links = LinkDevice::virtio_serial}) == Files{"kernel/virtio_console.ko"});
+  CHECK(needed_modules(kernel.modules, {.links = LinkDevice::vsock}) ==
         Files{"kernel/vsock.ko", "kernel/vmw_vsock_virtio_transport.ko", "kernel/pvpanic-pci.ko"});
   // A kernel without a vsock serves QEMU's guests.
   kernel.put("modules.order", "kernel/virtio_console.ko\n");
   CHECK(missing_module(kernel.modules).empty());
-  CHECK_THROWS_WITH_AS(needed_modules(kernel.modules, LinkDevice::vsock),
+  CHECK_THROWS_WITH_AS(needed_modules(kernel.modules, {.links = LinkDevice::vsock}),
                        doctest::Contains("has no vmw_vsock_virtio_transport"), Error);
 }
 

@@ -2,17 +2,22 @@
 #include "launcher/pool/server.hpp"
 
 #include <doctest/doctest.h>
+#include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <list>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/error.hpp"
+#include "base/process.hpp"
 #include "base/unix_socket.hpp"
 #include "tests/fakes/fake_clock.hpp"
 #include "tests/unit/state/scratch.hpp"
@@ -31,7 +36,12 @@ struct PlayedKeeper {
   std::string pool;
   std::string name;
   std::optional<LineSocket> socket;
+  std::shared_ptr<ChildProcess> process = {};  ///< what its pidfd is of
 
+  bool is_killed() {
+    const auto status = process->wait(std::chrono::milliseconds(200));
+    return status && status->signal == SIGKILL;
+  }
   void tell(const std::string& phase, std::uint32_t caller = 0) {
     KeeperState state{.name = name, .phase = phase, .boot_ms = 2000, .memory_bytes = 1000, .caller = caller};
     state.shape = shape;
@@ -45,9 +55,11 @@ class PlayedKeepers final : public Keepers {
     if (!failure.empty()) throw Error(failure);
     auto [ours, theirs] = socket_pair();
     const std::string name = "pool-" + pool.name + "-" + std::to_string(++started);
-    keepers.push_back({pool.name, name, {}});
+    auto process = std::make_shared<ChildProcess>(spawn({.program = "/bin/sleep", .args = {"600"}}));
+    UniqueFd pidfd = open_pidfd(process->pid());
+    keepers.push_back({pool.name, name, {}, std::move(process)});
     keepers.back().socket.emplace(std::move(ours));
-    return {name, std::move(theirs), {}};
+    return {name, std::move(theirs), std::move(pidfd)};
   }
   std::vector<std::pair<std::string, KeeperProcess>> find() override { return std::move(found); }
 
@@ -110,6 +122,16 @@ struct World {
   }
   std::unique_ptr<LineSocket> claim(const std::string& pool = "rust", vmspec::MachineShape wanted = shape) {
     return call("claim", to_json(Claim{pool, std::move(wanted), 1}));
+  }
+  std::unique_ptr<LineSocket> claim_as(uid_t uid) {
+    chmod(directory.path().c_str(), 0711);
+    chmod((directory.path() + "/s").c_str(), 0666);
+    REQUIRE(seteuid(uid) == 0);
+    auto socket = std::make_unique<LineSocket>(connect_unix(directory.path() + "/s"));
+    REQUIRE(seteuid(0) == 0);
+    socket->write("claim", to_json(Claim{"rust", shape, 1}));
+    turn();
+    return socket;
   }
   std::string refusal(LineSocket& caller) {
     Message message;
@@ -234,6 +256,73 @@ TEST_SUITE("pool/server") {
     const auto first = world.claim();
     REQUIRE(world.next(*world.keeper(0).socket) == "claim");
     CHECK(world.refusal(*world.claim()).starts_with("limit: uid "));
+  }
+
+  TEST_CASE("what becomes ready is kept for who found the pool empty and has fewer") {
+    if (geteuid() != 0) {
+      MESSAGE("skipped: only root can come as another user");
+      return;
+    }
+    World world;
+    world.start(config_of(2));
+    world.keeper(0).tell("idle");
+    world.turn();
+    auto first = world.claim();
+    world.keeper(0).tell("claimed", 0);
+    world.turn();
+    CHECK(world.refusal(*world.claim_as(1001)) == "empty: the pool rust has no VM that is ready");
+    world.keeper(1).tell("idle");
+    world.turn();
+    CHECK(world.refusal(*world.claim())
+              .starts_with("kept: what the pool rust has ready is kept for users who have fewer"));
+    SUBCASE("it comes again") {
+      auto theirs = world.claim_as(1001);
+      CHECK(world.next(*world.keeper(1).socket) == "claim");
+      world.keeper(1).tell("claimed", 1001);
+      world.keeper(2).tell("idle");
+      world.turn();
+      auto second = world.claim();
+      CHECK(world.next(*world.keeper(2).socket) == "claim");
+    }
+    SUBCASE("there are more than it needs") {
+      world.keeper(2).tell("idle");
+      world.turn();
+      auto second = world.claim();
+      CHECK(world.next(*world.keeper(1).socket) == "claim");
+    }
+    SUBCASE("it does not come within a minute") {
+      world.advance(61s);
+      auto second = world.claim();
+      CHECK(world.next(*world.keeper(1).socket) == "claim");
+    }
+  }
+
+  TEST_CASE("one user's connections do not keep the others out") {
+    World world;
+    world.start(config_of(1));
+    std::vector<std::unique_ptr<LineSocket>> idle;
+    for (int i = 0; i < 128; ++i) {
+      idle.push_back(std::make_unique<LineSocket>(connect_unix(world.directory.path() + "/s")));
+      world.turn();
+    }
+    CHECK(world.next(*world.call("status", nlohmann::json::object())) != "status");
+    if (geteuid() == 0) CHECK(world.refusal(*world.claim_as(1001)) == "empty: the pool rust has no VM that is ready");
+    world.advance(5s);  // nothing was asked on them
+    CHECK(world.next(*world.call("status", nlohmann::json::object())) == "status");
+  }
+
+  TEST_CASE("the keeper of a VM that is not wanted and does not end is killed") {
+    World world;
+    world.start(config_of(1));
+    world.keeper(0).tell("idle");
+    world.turn();
+    const auto resized = world.call("resize", {{"pool", "rust"}, {"size", 0}});
+    CHECK(world.next(*world.keeper(0).socket) == "retire");
+    CHECK_FALSE(world.keeper(0).is_killed());
+    world.advance(29s);
+    CHECK_FALSE(world.keeper(0).is_killed());
+    world.advance(1s);
+    CHECK(world.keeper(0).is_killed());
   }
 
   TEST_CASE("VMs that do not come up are tried again ever more slowly") {

@@ -59,11 +59,13 @@ TEST_CASE("requests to cloud-hypervisor have its names and types") {
   const json table = json::parse(testing::data_file("cloud-hypervisor-fields.json"));
   VmSpec spec = cloud_spec();
   spec.image.store_disk = "/nix/store/d";
+  spec.gives_memory_back = true;
   auto paths = cloud_paths(spec);
   paths.tap = "av-app";
   paths.mac = "02:00:00:00:00:01";
   const json created = render_vm_create(spec, paths, kernel_cmdline(spec), {.landlock = true});
   CHECK(created["net"] == json::parse(R"([{"tap": "av-app", "mac": "02:00:00:00:00:01"}])"));
+  CHECK(created["balloon"] == json({{"size", 0}, {"deflate_on_oom", true}, {"free_page_reporting", true}}));
   CHECK(unknown(table, "VmConfig", created, "vm.create") == "");
   CHECK(unknown(table, "FsConfig", render_add_share(spec.shares.front(), "/r/fs0.sock"), "vm.add-fs") == "");
   CHECK(unknown(table, "VmRemoveDevice", render_remove_share("late"), "vm.remove-device") == "");
@@ -84,7 +86,7 @@ TEST_CASE("a cloud-hypervisor guest's memory is shared and its links are a vsock
   CHECK(body["cpus"]["nested"] == false);
   CHECK(body["fs"].size() == spec.shares.size());
   CHECK(test::has(body["payload"]["cmdline"].get<std::string>(), "agentvm.transport=vsock "));
-  for (const char* absent : {"landlock_enable", "landlock_rules", "net", "disks", "devices", "tpm"})
+  for (const char* absent : {"landlock_enable", "landlock_rules", "net", "disks", "balloon", "devices", "tpm"})
     CHECK_FALSE(body.contains(absent));
 }
 

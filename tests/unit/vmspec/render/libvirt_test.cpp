@@ -112,6 +112,16 @@ TEST_CASE("a VM that ends is gone and nothing is in it that a guest does not nee
   CHECK(std::string(devices.child("memballoon").attribute("model").value()) == "none");
 }
 
+TEST_CASE("a VM that gives memory back reports its free pages") {
+  VmSpec spec = some_spec();
+  spec.gives_memory_back = true;
+  const auto document = parse_xml(render_libvirt_domain(spec, some_paths(spec), "", {}));
+  const auto balloon = document.child("domain").child("devices").child("memballoon");
+  CHECK(std::string(balloon.attribute("model").value()) == "virtio");
+  CHECK(std::string(balloon.attribute("freePageReporting").value()) == "on");
+  CHECK(std::string(balloon.child("address").attribute("bus").value()) == "0x00");
+}
+
 TEST_CASE("sockets and shares must be as many") {
   const VmSpec spec = some_spec();
   auto paths = some_paths(spec);
