@@ -16,6 +16,8 @@ WHO = "hostname; id -un; cat /proc/sys/kernel/random/boot_id; ls -A; env | grep 
 
 
 class Pool(VmTestCase):
+    VMM = "qemu-system"
+
     def setUp(self):
         super().setUp()
         self.poold = None
@@ -122,7 +124,7 @@ class Pool(VmTestCase):
         keeper.kill()
         wait_until(lambda: keeper.words[1] not in {vm["name"] for vm in self.pool()["vms"]}, 20, "the pool to miss it")
         self.wait_for_idle()
-        vmm = self.find("qemu-system")[0]
+        vmm = self.find(self.VMM)[0]
         vmm.kill()
         wait_until(lambda: self.pool()["failures"] == 2, 30, "the pool to miss it")
         self.wait_for_idle()
@@ -136,7 +138,7 @@ class Pool(VmTestCase):
         wait_until(lambda: self.pool()["claimed"] == 0, 20, "the claimed VM to go")
         run.finish(20)
         self.sandbox.run("gc")
-        wait_until(lambda: len(self.find("qemu-system")) == 2, 20, "two idle VMs and no other")
+        wait_until(lambda: len(self.find(self.VMM)) == 2, 20, "two idle VMs and no other")
 
     def test_a_profile_with_a_mistake(self):
         """It is told by status in the profile's own words; the other pools are filled."""

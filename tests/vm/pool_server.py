@@ -1,0 +1,45 @@
+# pool_server.py - agentvm-poold in a sandbox: started, asked, killed, ended, and claims of its pool `small`.
+import json
+import signal
+
+import processes
+from harness import seconds, wait_until
+
+
+class PoolServer:
+    def __init__(self, sandbox, size=2, at_once=2):
+        self.sandbox = sandbox
+        self.size = size
+        self.config = sandbox.write("pools.toml", f"boots_at_once = {at_once}\nvms_per_user = 0\n[pools.small]\nsize = {size}\n")
+        self.running = None
+        self.start()
+
+    def start(self):
+        self.running = self.sandbox.start("pool", "serve", "--config", self.config)
+
+    def kill(self):
+        self.running.process.send_signal(signal.SIGKILL)
+        self.running.process.wait()
+
+    def status(self):
+        run = self.sandbox.run("pool", "status", "--json")
+        return json.loads(run.stdout)["pools"][0] if run.code == 0 else None
+
+    def resize(self, size):
+        self.size = size
+        wait_until(lambda: self.sandbox.run("pool", "resize", "small", str(size), "--json").code == 0, 20, "agentvm-poold")
+
+    def wait_full(self, limit=120):
+        return wait_until(lambda: (lambda pool: pool if pool and pool["idle"] == self.size else None)(self.status()), limit,
+                          f"{self.size} idle VMs")
+
+    def find(self, *programs):
+        """Processes of the sandbox: idle VMs' and claimed ones'."""
+        return [process for process in processes.find(self.sandbox.directory) if process.program.startswith(programs)]
+
+    def end(self):
+        """Drains it; returns what is left of it on this machine."""
+        self.sandbox.run("pool", "drain", "small", "--json")
+        self.running.process.terminate()
+        self.running.finish(20)
+        return processes.wait_gone(lambda: processes.find(self.sandbox.directory), seconds(20))
