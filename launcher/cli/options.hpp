@@ -118,6 +118,7 @@ struct PoolOptions {
   unsigned size = 0;
   std::string config;
   std::string metrics;
+  bool cgroup = false;
   bool json = false;
 };
 

@@ -32,12 +32,15 @@ void add_pool(CLI::App& tree, commands::PoolOptions& options) {
   CLI::App* const serve = add("serve", "Keep the pools of a file, until ctrl-c", Act::serve);
   serve->add_option("--config", options.config, "which pools, as TOML")->type_name("FILE")->required();
   serve->add_option("--metrics", options.metrics, "keep a file of figures as OpenMetrics text")->type_name("FILE");
+  serve->add_flag("--cgroup", options.cgroup, "make a cgroup for each VM below the own one, which is delegated to it");
   serve->footer(R"(FILE has a table for each pool:
 
   [pools.rust]
   profile = "rust"      # default: the pool's own name
   size = 2              # idle VMs to keep
   max_age = "6h"        # replace an idle VM that is older
+  memory_max = "3GiB"   # of the host, for each VM; with --cgroup
+  cpu_weight = 50       # likewise; the kernel's default is 100
 
 and may limit what one user takes: boots_at_once, vms_per_user, memory_per_user.
 

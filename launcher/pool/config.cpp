@@ -14,6 +14,8 @@ using vmspec::Setting;
 namespace {
 
 constexpr std::int64_t most_age = std::int64_t{30} * 24 * 3600 * 1000;
+/// No VMM starts with less.
+constexpr std::uint64_t least_memory = std::uint64_t{64} << 20;
 constexpr std::uint64_t most_memory = std::uint64_t{1} << 50;
 
 std::string profile_name(const std::string& value) {
@@ -32,8 +34,12 @@ PoolConfig read_pool(LayerReader& reader, const Setting::Entry& entry, const std
       std::int64_t age = 0;
       reader.duration(item.value, age, most_age);
       pool.max_age = std::chrono::milliseconds(age);
+    } else if (item.name == "memory_max") {
+      reader.size(item.value, pool.limits.memory_max, least_memory, most_memory);
+    } else if (item.name == "cpu_weight") {
+      reader.number(item.value, pool.limits.cpu_weight, 1, 10'000);
     } else {
-      reader.unknown(item.at, key, item.name, {"profile", "size", "max_age"});
+      reader.unknown(item.at, key, item.name, {"profile", "size", "max_age", "memory_max", "cpu_weight"});
     }
   }
   return pool;

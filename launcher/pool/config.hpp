@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "launcher/pool/cgroup.hpp"
 #include "vmspec/profile/problem.hpp"
 
 namespace agentvm::pool {
@@ -18,6 +19,7 @@ struct PoolConfig {
   std::string profile;                   ///< as `agentvm run --profile` takes it; "": the pool's own name
   unsigned size = 1;                     ///< idle VMs to keep, 0..1000
   std::chrono::milliseconds max_age{0};  ///< an idle VM that is older is replaced; 0: never
+  VmLimits limits = {};                  ///< of each VM; with agentvm-poold --cgroup alone
   bool operator==(const PoolConfig&) const = default;
 };
 

@@ -44,12 +44,15 @@ KeeperProcess HostKeepers::start(const PoolConfig& pool) {
                               .new_session = true,
                               .die_with_parent = false});
   process.pidfd = open_pidfd(child.pid());
+  // Before it has children: it plans for some milliseconds. Thrown from here, the child ends with its handle.
+  if (cgroups_) cgroups_->put(process.name, child.pid(), pool.limits);
   child.release();
   process.connection = std::move(ours);
   return process;
 }
 
-std::vector<std::pair<std::string, KeeperProcess>> HostKeepers::find() {
+std::vector<std::pair<std::string, KeeperProcess>> HostKeepers::find(const std::vector<PoolConfig>& pools) {
+  if (cgroups_) cgroups_->sweep();
   std::vector<std::pair<std::string, KeeperProcess>> found;
   for (const std::string& name : state::list_vms(roots_)) {
     const std::string pool = pool_of_member(name);
@@ -63,6 +66,9 @@ std::vector<std::pair<std::string, KeeperProcess>> HostKeepers::find() {
     }
     try {
       UniqueFd connection = connect_unix(paths.keeper_socket());
+      const auto config =
+          std::find_if(pools.begin(), pools.end(), [&](const PoolConfig& each) { return each.name == pool; });
+      if (cgroups_ && config != pools.end()) cgroups_->limit(name, config->limits);
       UniqueFd pidfd = open_pidfd(static_cast<pid_t>(peer_of(connection.get()).pid));
       found.emplace_back(pool, KeeperProcess{name, std::move(connection), std::move(pidfd)});
     } catch (const Error& error) {

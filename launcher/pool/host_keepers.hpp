@@ -1,6 +1,9 @@
 // host_keepers.hpp - keepers as processes of this host.
 #pragma once
 
+#include <optional>
+
+#include "launcher/pool/cgroup.hpp"
 #include "launcher/pool/server.hpp"
 #include "launcher/state/vm_directory.hpp"
 
@@ -8,13 +11,16 @@ namespace agentvm::pool {
 
 class HostKeepers final : public Keepers {
  public:
-  explicit HostKeepers(state::Roots roots) : roots_(std::move(roots)) {}
+  /// With `cgroups` each VM has one of its own, with its pool's limits.
+  HostKeepers(state::Roots roots, std::optional<CgroupTree> cgroups)
+      : roots_(std::move(roots)), cgroups_(std::move(cgroups)) {}
 
   KeeperProcess start(const PoolConfig& pool) override;
-  std::vector<std::pair<std::string, KeeperProcess>> find() override;
+  std::vector<std::pair<std::string, KeeperProcess>> find(const std::vector<PoolConfig>& pools) override;
 
  private:
   state::Roots roots_;
+  std::optional<CgroupTree> cgroups_;
 };
 
 /// "pool-NAME-" and six hexadecimal digits.

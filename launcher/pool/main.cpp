@@ -35,6 +35,8 @@ struct Options {
   std::string socket;
   std::string group;
   std::string metrics;
+  bool cgroup = false;
+  bool release_cgroup = false;
 };
 
 /// Ours alone: a second poold of one user is refused.
@@ -77,6 +79,7 @@ asio::awaitable<int> live(pool::Server& server) {
 }
 
 int run(const Options& options) {
+  if (options.config.empty()) throw Error("--config FILE is missing", {}, ExitCode::usage);
   std::vector<vmspec::Problem> problems;
   const state::Roots roots = state::user_roots();
   pool::Config config = pool::parse_config(read_file(options.config, pool::max_config), options.config, problems);
@@ -84,13 +87,18 @@ int run(const Options& options) {
   if (config.pools.empty())
     throw Error(options.config + " names no pool", "Add one: [pools.rust] with profile = \"rust\" and size = 2.",
                 ExitCode::usage);
+  for (const pool::PoolConfig& each : config.pools) {
+    if (!options.cgroup && each.limits != pool::VmLimits{})
+      throw Error(options.config + " limits what a VM of the pool " + each.name + " may take, which takes --cgroup", {},
+                  ExitCode::usage);
+  }
   make_directories(roots.runtime, 0700);
   make_directories(roots.state, 0700);
   const FileLock lock = only_one(roots.state);
   const std::string socket = options.socket.empty() ? pool::own_socket(roots) : options.socket;
   asio::io_context io(1);
   SteadyClock clock;
-  pool::HostKeepers keepers(roots);
+  pool::HostKeepers keepers(roots, options.cgroup ? std::optional(pool::CgroupTree::of_own()) : std::nullopt);
   pool::Server server(io.get_executor(),
                       {.config = std::move(config),
                        .listener = listen_at(socket, options.group),
@@ -111,13 +119,21 @@ int main(int argc, char** argv) {
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
   Options options;
   CLI::App app("Keeps pools of VMs that `agentvm run --pool` takes one from");
-  app.add_option("--config", options.config, "which pools, as TOML")->type_name("FILE")->required();
+  app.add_option("--config", options.config, "which pools, as TOML")->type_name("FILE");
   app.add_option("--socket", options.socket, "where callers come (default: pool.sock in the runtime directory)")
       ->type_name("PATH");
   app.add_option("--group", options.group, "whose members may come, besides the own user")->type_name("GROUP");
   app.add_option("--metrics", options.metrics, "keep a file of figures as OpenMetrics text")->type_name("FILE");
+  app.add_flag("--cgroup", options.cgroup, "make a cgroup for each VM below the own one, which is delegated to us");
+  auto* const release =
+      app.add_flag("--release-cgroup", options.release_cgroup, "make that one usable for a next start, and end");
+  app.get_option("--config")->excludes(release);
   CLI11_PARSE(app, argc, argv);
   try {
+    if (options.release_cgroup) {
+      pool::CgroupTree::release_own();
+      return 0;
+    }
     return run(options);
   } catch (const Error& error) {
     std::fprintf(stderr, "agentvm-poold: %s\n", error.what());

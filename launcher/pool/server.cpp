@@ -50,7 +50,7 @@ Server::Server(asio::any_io_executor executor, ServerOptions options, Keepers& k
 }
 
 asio::awaitable<void> Server::serve() {
-  for (auto& [name, process] : keepers_.find()) {
+  for (auto& [name, process] : keepers_.find(options_.config.pools)) {
     if (Pool* pool = find(name)) {
       spdlog::info("found {} of the pool {}", process.name, name);
       adopt(*pool, std::move(process));

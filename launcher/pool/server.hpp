@@ -36,8 +36,9 @@ class Keepers {
   virtual ~Keepers() = default;
   /// Starts one for a VM of the pool. Throws Error.
   virtual KeeperProcess start(const PoolConfig& pool) = 0;
-  /// Those that live, whoever started them: the pool's name of each.
-  virtual std::vector<std::pair<std::string, KeeperProcess>> find() = 0;
+  /// Those that live, whoever started them: the pool's name of each. Those of `pools` have their pool's limits from
+  /// now.
+  virtual std::vector<std::pair<std::string, KeeperProcess>> find(const std::vector<PoolConfig>& pools) = 0;
 };
 
 struct ServerOptions {

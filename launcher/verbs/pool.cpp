@@ -56,6 +56,7 @@ int serve(const PoolOptions& options) {
   const std::string program = host::own_program("agentvm-poold");
   std::vector<std::string> words = {program, "--config", options.config};
   if (!options.metrics.empty()) words.insert(words.end(), {"--metrics", options.metrics});
+  if (options.cgroup) words.emplace_back("--cgroup");
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);

@@ -1,10 +1,16 @@
 # cloud_hypervisor_pool_test.py - tests/vm/pool_test.py's pools, of real cloud-hypervisor: claimed, killed, refilled; ten idle.
+import os
+import subprocess
+import unittest
+
+import harness
 import nested_case
 import pool_test
-from harness import VmTestCase
+from harness import VmTestCase, wait_until
 from pool_server import PoolServer
 
 VMM = "cloud-hypervisor"
+CGROUPS = "/sys/fs/cgroup"
 
 
 class PoolOfCloudHypervisor(pool_test.Pool):
@@ -33,6 +39,49 @@ class TenIdle(VmTestCase):
         finally:
             self.assertEqual(pool.end(), [])
         self.sandbox.assert_nothing_left()
+
+
+@unittest.skipUnless(os.environ.get(nested_case.INSIDE), "the cgroups of this machine are not the test's to change")
+class Cgroups(VmTestCase):
+    """Each VM in its own, with its pool's limits, which the kernel keeps; also after poold was killed."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        if not os.path.ismount(CGROUPS):
+            subprocess.run(["mount", "-t", "cgroup2", "cgroup2", CGROUPS], check=True)
+
+    def serve(self, limits):
+        pool = PoolServer(self.sandbox, size=1, limits=limits, options=("--cgroup",))
+        self.addCleanup(pool.end)
+        return pool
+
+    @staticmethod
+    def read(*parts):
+        with open("/".join((CGROUPS, *parts)), encoding="utf-8") as file:
+            return file.read().strip()
+
+    def test_limits(self):
+        pool = self.serve('memory_max = "1GiB"\ncpu_weight = 50\n')
+        name = f"vm-{pool.wait_full(240)['vms'][0]['name']}"
+        for _ in range(2):
+            self.assertEqual((self.read(name, "memory.max"), self.read(name, "cpu.weight")), (str(1 << 30), "50"))
+            inside = {int(pid) for pid in self.read(name, "cgroup.procs").split()}
+            for program in (VMM, "agentvm-keeper", "virtiofsd"):
+                self.assertLessEqual({process.pid for process in pool.find(program)}, inside, program)
+            self.assertGreater(int(self.read(name, "memory.current")), 32 << 20)
+            pool.kill()
+            subprocess.run([os.path.join(harness.BIN, "agentvm-poold"), "--release-cgroup"], check=True)
+            self.assertFalse(os.path.exists(f"{CGROUPS}/{name}/memory.max"), "a service manager can start somebody")
+            pool.start()
+            pool.wait_full()
+        self.assert_code(self.sandbox.run("run", "--pool", "small", self.sandbox.workspace, "--command", "--", "true"), 0)
+        pool.wait_full(240)
+        self.assertEqual([entry for entry in os.listdir(CGROUPS) if entry == name], [], "the used one's is gone")
+
+    def test_a_vm_that_takes_more(self):
+        pool = self.serve('memory_max = "64MiB"\n')
+        wait_until(lambda: (pool.status() or {"failures": 0})["failures"] > 0, 240, "the kernel to end the VM")
 
 
 if __name__ == "__main__":

@@ -7,15 +7,16 @@ from harness import seconds, wait_until
 
 
 class PoolServer:
-    def __init__(self, sandbox, size=2, at_once=2):
+    def __init__(self, sandbox, size=2, at_once=2, limits="", options=()):
         self.sandbox = sandbox
         self.size = size
-        self.config = sandbox.write("pools.toml", f"boots_at_once = {at_once}\nvms_per_user = 0\n[pools.small]\nsize = {size}\n")
+        self.config = sandbox.write("pools.toml", f"boots_at_once = {at_once}\nvms_per_user = 0\n[pools.small]\nsize = {size}\n{limits}")
+        self.options = options
         self.running = None
         self.start()
 
     def start(self):
-        self.running = self.sandbox.start("pool", "serve", "--config", self.config)
+        self.running = self.sandbox.start("pool", "serve", "--config", self.config, *self.options)
 
     def kill(self):
         self.running.process.send_signal(signal.SIGKILL)

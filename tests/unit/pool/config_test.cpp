@@ -27,6 +27,8 @@ memory_per_user = "8GiB"
 [pools.rust]
 size = 2
 max_age = "6h"
+memory_max = "2GiB"
+cpu_weight = 50
 [pools.b-2]
 profile = "./own.toml"
 )",
@@ -37,7 +39,7 @@ profile = "./own.toml"
     CHECK(config.memory_per_user == std::uint64_t{8} << 30);
     REQUIRE(config.pools.size() == 2);
     CHECK(config.pools[0] == PoolConfig{"b-2", "./own.toml", 1, std::chrono::milliseconds(0)});
-    CHECK(config.pools[1] == PoolConfig{"rust", "rust", 2, std::chrono::hours(6)});
+    CHECK(config.pools[1] == PoolConfig{"rust", "rust", 2, std::chrono::hours(6), {std::uint64_t{2} << 30, 50}});
     CHECK(Config().boots_at_once == 2);
   }
 
@@ -51,6 +53,9 @@ profile = "./own.toml"
           "p.toml:2:8: pools.rust.size: must be a whole number from 0 to 1000 (got the number 1001)\n"
           "p.toml:3:1: pools.rust.maxage: unknown key; did you mean 'max_age'?\n"
           "p.toml:4:11: pools.rust.profile: must be the name or the path of a profile (got the string '')\n");
+    CHECK(refusals("[pools.rust]\nmemory_max = \"1MiB\"\ncpu_weight = 0\n") ==
+          "p.toml:2:14: pools.rust.memory_max: must be a size from 64MiB to 1048576GiB (got the string '1MiB')\n"
+          "p.toml:3:14: pools.rust.cpu_weight: must be a whole number from 1 to 10000 (got the number 0)\n");
     CHECK(refusals("[pools.A]\n") ==
           "p.toml:1:8: pools.A: the name of a pool must be lower-case letters, digits and '-', at most 24\n");
     CHECK(refusals("pools.x = 1\n") == "p.toml:1:7: pools.x: must be a table, as [pools.x]\n");
