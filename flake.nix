@@ -5,7 +5,7 @@
   inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
 
   outputs =
-    { self, nixpkgs }:
+    inputs@{ self, nixpkgs }:
     let
       inherit (nixpkgs) lib;
       each = f: lib.genAttrs [ "x86_64-linux" ] (system: f nixpkgs.legacyPackages.${system});
@@ -74,6 +74,40 @@
 
       # programs.codex, for a host and for a guest.
       nixosModules.codex = ./nixos-module/codex.nix;
+
+      # A guest that is built with whatever refers to it, for guest.image of a profile: the module of the host then needs no
+      # Nix at run time. `microvm` is microvm.nix's flake; modules are NixOS's, for the guest.
+      lib.mkGuest =
+        {
+          microvm,
+          modules ? [ ],
+          specialArgs ? { },
+          nixpkgs ? inputs.nixpkgs,
+          system ? "x86_64-linux",
+        }:
+        (nixpkgs.lib.nixosSystem {
+          inherit specialArgs;
+          modules = [
+            { nixpkgs.hostPlatform = lib.mkDefault system; }
+            microvm.nixosModules.microvm
+            self.nixosModules.guest
+            ./templates/nix/image.nix
+          ]
+          ++ modules;
+        }).config.agentvm.image;
+
+      # A host with pools in a VM, as a test to build where there is KVM and a binary cache. No check: microvm.nix is no input.
+      lib.vmTest =
+        {
+          microvm,
+          system ? "x86_64-linux",
+        }:
+        import ./nixos-module/vm-test.nix {
+          inherit microvm;
+          inherit (self) nixosModules;
+          inherit (self.lib) mkGuest;
+          pkgs = nixpkgs.legacyPackages.${system};
+        };
 
       # The guest's side, beside microvm.nixosModules.microvm: what `agentvm definition` writes imports it.
       nixosModules.guest =

@@ -20,10 +20,14 @@ let
         # No disks and no boot loader to be asked for.
         boot.isContainer = true;
         system.stateVersion = lib.trivial.release;
-        services.agentvm.enable = true;
-        programs.agentvm = {
+        services.agentvm = {
           enable = true;
-          profiles.work.extends = "rust";
+          profiles.work = {
+            extends = "rust";
+            # Its place is all that is looked at here.
+            guest.image = "/nix/store/agentvm-work";
+          };
+          pools.work.size = 2;
         };
         programs.codex = {
           enable = true;
@@ -65,7 +69,8 @@ let
 in
 {
   nixos-module = file "nixos-module" {
-    inherit ((checked host.config).systemd.services.agentvm-netd) serviceConfig;
+    netd = (checked host.config).systemd.services.agentvm-netd.serviceConfig;
+    pool = host.config.systemd.services.agentvm-pool.serviceConfig;
     files = lib.mapAttrs (_: entry: entry.source) (
       lib.filterAttrs (
         name: _: lib.hasPrefix "agentvm/" name || lib.hasPrefix "codex/" name

@@ -1,4 +1,4 @@
-# default.nix - services.agentvm: the network helper agentvm-netd, socket-activated and hardened, on a NixOS host.
+# default.nix - services.agentvm on a NixOS host: the network helper agentvm-netd, socket-activated and hardened, and all else.
 {
   config,
   lib,
@@ -14,13 +14,22 @@ let
   };
 in
 {
-  imports = [ ./program.nix ];
+  imports = [
+    ./agents.nix
+    ./codex.nix
+    ./pool.nix
+    ./program.nix
+    ./vms.nix
+  ];
 
   options.services.agentvm = {
     enable = lib.mkOption {
       type = lib.types.bool;
       default = false;
-      description = "Whether members of the group agentvm may give their VMs a network card (agentvm run --egress nat).";
+      description = ''
+        Whether this host serves VMs: members of the group agentvm may give theirs a network card (agentvm run --egress nat),
+        and what else `services.agentvm` names is there.
+      '';
     };
 
     package = lib.mkOption {
@@ -34,7 +43,7 @@ in
       type = lib.types.listOf lib.types.str;
       default = [ ];
       example = [ "alice" ];
-      description = "Users who join the group agentvm, and so may take leases of the network.";
+      description = "Users who join the group agentvm, and so may take leases of the network and VMs of the pools.";
     };
 
     bridge.name = lib.mkOption {

@@ -105,6 +105,17 @@ std::optional<NixImage> find_nix_image(const vmspec::Definition& definition, con
   return read_root(places, key_of(definition, *lock));
 }
 
+NixImage given_nix_image(const std::string& path, const std::string& store) {
+  check_in_store(path, store);
+  const auto text = read_file_if_exists(path + "/manifest.json", max_manifest);
+  if (!text) throw Error(path + " has no manifest.json", "lib.mkGuest of agentvm's flake makes such a directory.");
+  try {
+    return NixImage{path, parse_nix_manifest(*text)};
+  } catch (const Error& error) {
+    throw error.wrap(path);
+  }
+}
+
 NixImage build_nix_image(const vmspec::Definition& definition, const std::string& cache_dir,
                          const NixBuildOptions& options) {
   if (!options.update) {

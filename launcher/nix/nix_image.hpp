@@ -33,6 +33,10 @@ struct NixImage {
 /// Error when what is there cannot be read as a manifest.
 std::optional<NixImage> find_nix_image(const vmspec::Definition& definition, const std::string& cache_dir);
 
+/// What somebody else had built (guest.image): `path` is a directory with manifest.json, or a link to one. Starts no
+/// process. Throws Error when there is none, or when it lies outside of `store`.
+NixImage given_nix_image(const std::string& path, const std::string& store);
+
 struct NixBuildOptions {
   bool update = false;                                       ///< lock the inputs anew
   std::function<void(std::string_view line)> progress = {};  ///< each line that Nix says, without control characters

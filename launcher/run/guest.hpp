@@ -17,9 +17,9 @@ struct GuestChoice {
   bool passed_over = false;             ///< "auto" where `nix` is, and nothing built of this profile
 };
 
-/// "nix" is what it says, built or not. "auto" never begins a build that nobody asked for: it takes what is built
-/// already, and builds only on NixOS, whose own /usr is no system. Starts no Nix. Throws Error when a module of the
-/// profile or what was built cannot be read.
+/// A guest that the profile names (guest.image) is taken as it is. "nix" is what it says, built or not. "auto" never
+/// begins a build that nobody asked for: it takes what is built already, and builds only on NixOS, whose own /usr is no
+/// system. Starts no Nix. Throws Error when a module of the profile or what was built cannot be read.
 GuestChoice choose_guest(const vmspec::Profile& profile, const state::Roots& roots);
 
 /// Has Nix build it, unless it is built. Throws Error that says what Nix complained about, and where all of it is.

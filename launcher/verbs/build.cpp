@@ -10,6 +10,7 @@
 #include "launcher/nix/nix_image.hpp"
 #include "launcher/run/definition_files.hpp"
 #include "launcher/run/devshell.hpp"
+#include "launcher/run/guest.hpp"
 #include "launcher/run/plan.hpp"
 #include "launcher/run/progress.hpp"
 #include "launcher/run/workspace_check.hpp"
@@ -45,7 +46,9 @@ int build(const BuildOptions& options, const Context& context) {
   std::vector<std::string> built;
   const bool devshell = profile.guest.devshell;
   // The host's own system needs no build.
-  if (!devshell || profile.guest.source != vmspec::GuestSource::host) {
+  if (profile.guest.source != vmspec::GuestSource::host && !profile.guest.image.empty()) {
+    built.push_back(choose_guest(profile, context.roots).nix->gc_root);
+  } else if (!devshell || profile.guest.source != vmspec::GuestSource::host) {
     built.push_back(image::build_nix_image(make_image_definition(profile), context.roots.cache,
                                            {.update = options.update, .progress = show})
                         .root);

@@ -64,15 +64,17 @@ stdenv.mkDerivation {
 
   postInstall = ''
     install -D ${agentvm-guest}/libexec/agentvm/agentvm-guest $out/libexec/agentvm/agentvm-guest
-    # Behind the caller's own PATH: another virtiofsd or QEMU there wins.
-    wrapProgram $out/bin/agentvm --suffix PATH : ${
-      lib.makeBinPath [
-        bubblewrap
-        cloud-hypervisor
-        qemu_kvm
-        virtiofsd
-      ]
-    }
+    # Behind the caller's own PATH: another virtiofsd or QEMU there wins. agentvm-poold is started by its unit, not by agentvm.
+    for program in bin/agentvm libexec/agentvm/agentvm-poold; do
+      wrapProgram $out/$program --suffix PATH : ${
+        lib.makeBinPath [
+          bubblewrap
+          cloud-hypervisor
+          qemu_kvm
+          virtiofsd
+        ]
+      }
+    done
   '';
 
   meta = {

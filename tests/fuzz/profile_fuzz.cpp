@@ -47,7 +47,7 @@ void require_narrower(const Profile& own, const Profile& value, const std::strin
     require(path == "/opt/a" || path == "/opt/b", "another directory", text);
   }
   require(value.guest.modules.empty() && value.network.publish.empty() && value.network.allow.empty() &&
-              !value.guest.devshell && value.guest.nixpkgs == own.guest.nixpkgs,
+              !value.guest.devshell && value.guest.nixpkgs == own.guest.nixpkgs && value.guest.image == own.guest.image,
           "something of the host's", text);
   require(value.workspace.mode != agentvm::vmspec::WorkspaceMode::shared &&
               value.agent.autonomy == agentvm::vmspec::Autonomy::ask && value.agent.package == own.agent.package,

@@ -14,7 +14,8 @@ PROGRAMS = {"bin": ("agentvm",), "libexec/agentvm": ("agentvm-supervisor", "agen
                                                 "agentvm-poold", "agentvm-keeper")}
 FILES = ("share/bash-completion/completions/agentvm", "share/zsh/site-functions/_agentvm",
          "share/fish/vendor_completions.d/agentvm.fish", "lib/systemd/system/agentvm-netd.service",
-         "lib/systemd/system/agentvm-netd.socket", "share/doc/agentvm/LICENSE", "share/doc/agentvm/README.md",
+         "lib/systemd/system/agentvm-netd.socket", "lib/systemd/system/agentvm-pool.service", "lib/sysusers.d/agentvm-pool.conf",
+         "share/doc/agentvm/LICENSE", "share/doc/agentvm/README.md",
          "share/doc/agentvm/docs/profile.md", "share/doc/agentvm/docs/security.md", "share/agentvm/templates/init/agentvm.toml",
          "share/agentvm/templates/profiles/default.toml", "share/agentvm/templates/fleet/demo",
          "share/agentvm/flake/flake.nix", "share/agentvm/flake/CMakeLists.txt",
@@ -45,6 +46,8 @@ class Layout(unittest.TestCase):
             unit = file.read()
         self.assertIn(f'\nExecStart="{prefix}/libexec/agentvm/agentvm-netd"\n', unit)
         self.assertIn(f'\nExecStopPost="{prefix}/libexec/agentvm/agentvm-netd" --clean\n', unit)
+        with open(f"{place}/lib/systemd/system/agentvm-pool.service", encoding="utf-8") as file:
+            self.assertIn(f'\nExecStart="{prefix}/libexec/agentvm/agentvm-poold" --config ', file.read())
 
     def test_two_prefixes_of_one_build(self):
         for name in ("first", "second"):

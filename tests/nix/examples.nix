@@ -63,6 +63,7 @@ let
       nixos =
         modules:
         (tree.lib.nixosSystem {
+          specialArgs = { inherit (real) inputs; };
           modules = modules ++ [
             {
               nixpkgs.hostPlatform = system;
@@ -159,6 +160,12 @@ in
       failed = failed config;
       files = below "agentvm/" config.environment.etc ++ below "codex/" config.environment.etc;
       codex = codexOf config;
+      pools = config.environment.etc."agentvm/pools.toml".source.value or null;
+      pool = config.systemd.services.agentvm-pool.serviceConfig or null;
+      slice = config.systemd.slices.agentvm.sliceConfig or null;
+      vms = builtins.mapAttrs (_: unit: { inherit (unit) unitConfig serviceConfig; }) (
+        lib.filterAttrs (name: _: lib.hasPrefix "agentvm-vm-" name) (config.systemd.user.services or { })
+      );
       inherit (config.programs.agentvm) profiles;
       script = if nixpkgs == null then (profileScript config).script else "";
     }

@@ -12,8 +12,8 @@ class Flake(unittest.TestCase):
             self.skipTest(nix.MISSING)
         with Sandbox() as sandbox:
             outputs = nix.evaluate("outputs.nix", sandbox.path("home"))
-        self.assertEqual(outputs["names"], ["apps", "checks", "devShells", "formatter", "homeModules", "nixosModules", "overlays",
-                                            "packages", "templates"])
+        self.assertEqual(outputs["names"], ["apps", "checks", "devShells", "formatter", "homeModules", "lib", "nixosModules",
+                                            "overlays", "packages", "templates"])
         self.assertEqual(outputs["inputs"], {"nixpkgs": "github:NixOS/nixpkgs/nixos-unstable"})
         packages = outputs["packages"]
         self.assertEqual(packages["default"], packages["agentvm"])
@@ -24,6 +24,7 @@ class Flake(unittest.TestCase):
         self.assertTrue(outputs["app"]["meta"]["description"])
         self.assertEqual(outputs["checks"], ["agentvm", "agentvm-guest", "home-module", "nixos-module"])
         self.assertEqual(outputs["overlay"], {name: packages[name] for name in ("agentvm", "agentvm-guest")})
+        self.assertEqual(outputs["image"], "agentvm-agentvm")
         self.assertEqual(outputs["modules"], ["codex", "default", "guest"])
         self.assertEqual(outputs["templates"]["default"]["files"], ["AGENTS.md", "agentvm.toml"])
         self.assertIn("flake.nix", outputs["templates"]["nixos"]["files"])

@@ -15,9 +15,23 @@ WRONG = (
     ('programs.agentvm.profiles.".x".extends = "rust";', "must not be empty, start with '.'"),
     ('programs.agentvm.profiles."a/b".extends = "rust";', "or contain '/'"),
     ('services.agentvm.bridge.name = "a bridge";', "services.agentvm.bridge.name is"),
+    ('services.agentvm.pools.Work.profile = "work";', "services.agentvm.pools.Work: a pool's name must be"),
+    ("services.agentvm.pools.none = { };", 'services.agentvm.pools.none.profile is "none", which is no profile of this host: '),
+    ("services.agentvm.pools.rust = { };", 'services.agentvm.pools.rust: the profile "rust" has no guest.image'),
+    ('services.agentvm.pools.a.profile = "./a.toml";', "a path must be absolute"),
+    ('services.agentvm.pools.work = { }; services.agentvm.metricsFile = "pools.prom";', "services.agentvm.metricsFile is"),
+    ('services.agentvm.agents = [ "codex" "coodex" ];', "services.agentvm.agents names coodex, which"),
+    ('services.agentvm.vms.a = { user = "u"; workspace = "x"; command = [ "y" ]; };', 'services.agentvm.vms.a.workspace is "x"'),
+    ('services.agentvm.vms.a = { user = "u"; workspace = "/x"; };', "services.agentvm.vms.a must have either"),
+    ('services.agentvm.vms.a_b = { user = "u"; workspace = "/x"; prompt = "p"; };', "a VM's name must be"),
     ('services.agentvm.bridge.subnet = "8.8.8.0/24";', "services.agentvm.bridge.subnet is"),
 )
-ON = "programs.agentvm.enable = true; programs.codex.enable = true; services.agentvm.enable = true;"
+# Refused by an option's type.
+IMPOSSIBLE = (("services.agentvm.pools.work.size = 1001;", "between 0 and 1000"), ('services.agentvm.pools.work.maxAge = "6 h";', "pattern"),
+              ('services.agentvm.pools.work.memoryMax = "5";', "pattern"), ("services.agentvm.pools.work.cpuWeight = 0;", "between 1 and 10000"),
+              ("services.agentvm.bootsAtOnce = 0;", "between 1 and 64"), ('services.agentvm.memoryPerUser = "much";', "pattern"))
+ON = """programs.agentvm.enable = true; programs.codex.enable = true; services.agentvm.enable = true;
+  services.agentvm.profiles.work = { extends = "rust"; guest.image = "/nix/store/x-agentvm-work"; };"""
 
 
 class HostModules(unittest.TestCase):
@@ -39,6 +53,35 @@ class HostModules(unittest.TestCase):
                 message, = host["failed"]
                 self.assertIn(words, message)
 
+    def test_what_no_pool_can_have(self):
+        for module, words in IMPOSSIBLE:
+            with self.subTest(module=module), self.assertRaises(nix.Refused) as refused:
+                self.evaluate("hosts", f"{{ {ON} services.agentvm.pools.work = {{ }}; {module} }}")
+            self.assertIn(words, str(refused.exception), module)
+
+    def test_pools(self):
+        """poold's file, its unit and their slice."""
+        host, = self.evaluate("hosts", f"""{{ {ON} services.agentvm.profiles.more.extends = "work"; services.agentvm = {{
+          users = [ "alice" ]; bootsAtOnce = 1; vmsPerUser = 4; memoryPerUser = "32GiB"; metricsFile = "/run/agentvm-pool/m.prom";
+          slice.cpuWeight = 20;
+          pools.work = {{ size = 3; maxAge = "6h"; memoryMax = "5GiB"; cpuWeight = 50; }}; pools.more = {{ }}; }}; }}""")
+        self.assertEqual(host["failed"], [])
+        self.assertEqual(host["pools"], {
+            "boots_at_once": 1, "vms_per_user": 4, "memory_per_user": "32GiB", "pools": {
+                "more": {"profile": "more", "size": 1},
+                "work": {"profile": "work", "size": 3, "max_age": "6h", "memory_max": "5GiB", "cpu_weight": 50}}})
+        self.assertRegex(host["pool"]["ExecStart"], r"\A/nix/store/\S+/libexec/agentvm/agentvm-poold --config /etc/agentvm/pools.toml "
+                         r"--socket /run/agentvm-pool/pool.sock --group agentvm --metrics /run/agentvm-pool/m.prom\Z")
+        self.assertEqual((host["pool"]["Slice"], host["slice"], host["pool"]["ReadWritePaths"]), ("agentvm.slice", {"CPUWeight": 20}, []))
+
+    def test_a_vm_with_words_that_systemd_would_change(self):
+        host, = self.evaluate("hosts", f"""{{ {ON} services.agentvm.vms.a = {{
+          user = "alice"; workspace = "/w"; pool = "work"; prompt = "100% of $HOME"; restart = "always"; }}; }}""")
+        unit = host["vms"]["agentvm-vm-a"]
+        self.assertEqual(unit["unitConfig"]["ConditionUser"], "alice")
+        self.assertRegex(unit["serviceConfig"]["ExecStart"], r'"run" "--name" "a" "--profile" "default" "--pool" "work" '
+                         r'"-p" "100%% of \$\$HOME" "/w"\Z')
+
     def test_guidance_may_be_a_file(self):
         guidance = self.sandbox.write("guidance.md", "Be brief.\n")
         host, = self.evaluate("hosts", f"{{ {ON} programs.codex.context = {guidance}; }}")
@@ -53,7 +96,7 @@ class HostModules(unittest.TestCase):
     def test_profiles_that_nobody_looks_at(self):
         host, = self.evaluate("hosts", f"""{{ {ON} programs.agentvm.checkProfiles = false;
           programs.agentvm.profiles.mine.extends = "of-my-home"; programs.codex.settings.model = "m"; }}""")
-        self.assertEqual(host["files"], ["agentvm/profiles/mine.toml", "codex/config.toml"])
+        self.assertEqual(host["files"], ["agentvm/profiles/mine.toml", "agentvm/profiles/work.toml", "codex/config.toml"])
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ let
     # nixpkgs, lib/types.nix: with a freeformType, keys that no option is declared for are taken by it.
     submodule =
       declared:
-      if declared ? freeformType then
+      if builtins.isAttrs declared && declared ? freeformType then
         {
           description = "submodule";
           composite = true;
@@ -37,6 +37,7 @@ let
       all
       concatLists
       concatStringsSep
+      filter
       mapAttrs
       ;
     concatMapStrings = f: values: plain.concatStrings (map f values);
@@ -46,6 +47,15 @@ let
         builtins.filter (name: !keep name attributes.${name}) (builtins.attrNames attributes)
       );
     hasInfix = part: text: builtins.replaceStrings [ part ] [ "" ] text != text;
+    removeSuffix =
+      end: text:
+      let
+        length = builtins.stringLength text - builtins.stringLength end;
+      in
+      if length >= 0 && builtins.substring length (-1) text == end then
+        builtins.substring 0 length text
+      else
+        text;
     hasPrefix = start: text: builtins.substring 0 (builtins.stringLength start) text == start;
     mapAttrs' = f: attributes: builtins.listToAttrs (plain.mapAttrsToList f attributes);
     optionalAttrs = condition: attributes: if condition then attributes else { };
@@ -139,7 +149,12 @@ in
     };
   };
 
-  nixos = modules: (nixosSystem { inherit modules; }).all;
+  nixos =
+    modules:
+    (nixosSystem {
+      inherit modules;
+      specialArgs = { inherit (world) inputs; };
+    }).all;
 
   # Of Home Manager what its own programs.codex takes, or without that.
   home =

@@ -66,6 +66,28 @@ let
       imported = concatMap (module: module.imports) loaded;
     in
     (if imported == [ ] then [ ] else loadAll args imported) ++ reverse loaded;
+  # A file that is imported twice is one module (the same place: genericClosure's key).
+  once =
+    modules:
+    (foldl'
+      (
+        done: module:
+        if module.file != "inline" && done.seen ? ${module.file} then
+          done
+        else
+          {
+            seen = done.seen // {
+              ${module.file} = null;
+            };
+            modules = done.modules ++ [ module ];
+          }
+      )
+      {
+        seen = { };
+        modules = [ ];
+      }
+      modules
+    ).modules;
   reverse = foldl' (done: one: [ one ] ++ done) [ ];
 
   # All declarations as one tree of options.
@@ -239,7 +261,7 @@ rec {
       args = specialArgs // {
         inherit config options;
       };
-      loaded = loadAll args modules;
+      loaded = once (loadAll args modules);
       options = declare [ ] (map (module: module.options) loaded);
       known = foldl' (
         done: module: builtins.seq (checkNames [ ] options module.file module.config) done
@@ -264,6 +286,7 @@ rec {
       loc: defs:
       let
         evaluated = evalModules {
+          specialArgs.name = builtins.elemAt loc (builtins.length loc - 1);
           modules = [
             module
           ]

@@ -51,6 +51,7 @@
     [
       "submodule"
       {
+        description = "passwdStr";
         extraGroups = [
           "listOf"
           "str"
@@ -62,6 +63,11 @@
           "[0-7]{1,5}"
         ];
         isNormalUser = "bool";
+        isSystemUser = "bool";
+        linger = [
+          "nullOr"
+          "bool"
+        ];
         uid = [
           "nullOr"
           "int"
@@ -251,6 +257,10 @@
           "unitName"
         ];
         restartIfChanged = "bool";
+        restartTriggers = [
+          "listOf"
+          "unspecified"
+        ];
         serviceConfig = [
           "attrsOf"
           "unitOption"
@@ -262,6 +272,19 @@
         wantedBy = [
           "listOf"
           "unitName"
+        ];
+      }
+    ]
+  ];
+  "systemd.slices" = [
+    "attrsOf"
+    [
+      "submodule"
+      {
+        description = "singleLineStr";
+        sliceConfig = [
+          "attrsOf"
+          "unitOption"
         ];
       }
     ]
@@ -316,6 +339,28 @@
   "systemd.tmpfiles.rules" = [
     "listOf"
     "str"
+  ];
+  # system/boot/systemd/user.nix
+  "systemd.user.services" = [
+    "attrsOf"
+    [
+      "submodule"
+      {
+        description = "singleLineStr";
+        serviceConfig = [
+          "attrsOf"
+          "unitOption"
+        ];
+        unitConfig = [
+          "attrsOf"
+          "unitOption"
+        ];
+        wantedBy = [
+          "listOf"
+          "unitName"
+        ];
+      }
+    ]
   ];
   # system/boot/timesyncd.nix
   "services.timesyncd.enable" = "bool";

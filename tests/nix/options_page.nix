@@ -10,14 +10,19 @@ let
 
   # Declarations alone: what they define belongs to NixOS and Home Manager, which are not looked at.
   optionsOf =
-    modules:
-    lib.filter (option: !option.internal && option.visible && builtins.head option.loc != "_module") (
-      lib.optionAttrSetToDocList
-        (lib.evalModules {
-          modules = modules ++ [ { _module.check = false; } ];
-          specialArgs = { inherit pkgs; };
-        }).options
-    );
+    modules: wanted:
+    lib.filter
+      (
+        option:
+        !option.internal && option.visible && builtins.head option.loc != "_module" && wanted option.loc
+      )
+      (
+        lib.optionAttrSetToDocList
+          (lib.evalModules {
+            modules = modules ++ [ { _module.check = false; } ];
+            specialArgs = { inherit pkgs; };
+          }).options
+      );
 
   code =
     text: if lib.hasInfix "\n" text then "\n\n  ```nix\n${indented text}\n  ```" else " `${text}`";
@@ -53,8 +58,9 @@ let
     + "\n";
 
   section =
-    title: about: modules:
-    "## ${title}\n\n${about}\n\n${lib.concatMapStringsSep "\n" entry (optionsOf modules)}";
+    title: about: options:
+    "## ${title}\n\n${about}\n\n${lib.concatMapStringsSep "\n" entry options}";
+  all = _: true;
 in
 ''
   # Options of the modules
@@ -65,22 +71,26 @@ in
 ''
 + lib.concatStringsSep "\n" [
   (section "A NixOS host: `nixosModules.default`"
-    "The network helper, and the program with profiles for all users."
-    [
-      ../../nixos-module
-    ]
+    "The network helper, pools, VMs as units, and the program with profiles for all users. It brings `programs.codex` too, below."
+    (
+      optionsOf [ ../../nixos-module ] (
+        loc:
+        lib.take 2 loc != [
+          "programs"
+          "codex"
+        ]
+      )
+    )
   )
-  (section "Codex on NixOS: `nixosModules.codex`" "For a host, and for a guest's `guest.modules`." [
-    ../../nixos-module/codex.nix
-  ])
+  (section "Codex on NixOS: `nixosModules.codex`" "For a host, and for a guest's `guest.modules`." (
+    optionsOf [ ../../nixos-module/codex.nix ] all
+  ))
   (section "Home Manager: `homeModules.default`"
     "The program, a user's own profiles, and Codex on the host."
-    [
-      ../../nixos-module/home-manager.nix
-    ]
+    (optionsOf [ ../../nixos-module/home-manager.nix ] all)
   )
   (section "A guest: `nixosModules.guest`"
     "Beside microvm.nix's own module. `agentvm definition` sets most of them from the profile; a module of `guest.modules` may set them too."
-    [ ../../templates/nix/guest.nix ]
+    (optionsOf [ ../../templates/nix/guest.nix ] all)
   )
 ]

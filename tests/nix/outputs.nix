@@ -18,6 +18,11 @@ in
   app = agentvm.apps.${system}.default;
   checks = builtins.attrNames agentvm.checks.${system};
   shell = agentvm.devShells.${system}.default.name;
+  # A guest without a definition.
+  image =
+    (agentvm.lib.mkGuest {
+      inherit (made.world.inputs) microvm;
+    }).name;
   modules = builtins.attrNames agentvm.nixosModules;
   templates = builtins.mapAttrs (_: template: {
     inherit (template) description;

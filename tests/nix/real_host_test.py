@@ -9,8 +9,9 @@ from harness import Sandbox
 
 # What a host is besides; real_hosts.nix has the modules.
 KINDS = ("plain", "docker", "nftables", "networkd", "microvm-host", "no-firewall", "router", "never-forwards", "network-manager",
-         "other-bridge")
-WRONG = {"wrong-bridge": 'services.agentvm.bridge.name is "a bridge"; it must be', "wrong-subnet": "8.8.8.0/24"}
+         "other-bridge", "pools")
+WRONG = {"wrong-bridge": 'services.agentvm.bridge.name is "a bridge"; it must be', "wrong-subnet": "8.8.8.0/24",
+         "wrong-pool": 'services.agentvm.pools.none.profile is "none", which is no profile of this host'}
 DNS = {"allowedTCPPorts": [53], "allowedUDPPorts": [53], "allowedTCPPortRanges": [], "allowedUDPPortRanges": []}
 
 
@@ -26,10 +27,10 @@ def sections(text):
     return found
 
 
-def hardening():
-    """nixos-module/hardening.nix as the lines that systemd is to be given, by name."""
-    with open(os.path.join(real.SOURCE, "nixos-module", "hardening.nix"), encoding="utf-8") as file:
-        pairs = re.findall(r"(?m)^  (\w+) = (.+);$", file.read())
+def hardening(name):
+    """nixos-module/NAME as the lines that systemd is to be given, by name."""
+    with open(os.path.join(real.SOURCE, "nixos-module", name), encoding="utf-8") as file:
+        pairs = re.findall(r"(?m)^  (\w+) = ([^;]+);$", file.read())
     return {name: [word.strip('"') for word in re.findall(r'"[^"]*"|\w+', value)] for name, value in pairs}
 
 
@@ -41,7 +42,8 @@ class RealHosts(unittest.TestCase):
         if real.MISSING:
             raise unittest.SkipTest(real.MISSING)
         with Sandbox() as sandbox:
-            cls.hosts = real.evaluate_each("real_hosts.nix", sandbox.path("home"), {name: name for name in (*KINDS, *WRONG)})
+            cls.hosts = real.evaluate_each("real_hosts.nix", sandbox.path("home"), {name: name for name in (*KINDS, *WRONG)},
+                                            limit=1000)
 
     def host(self, name):
         if isinstance(self.hosts[name], real.Refused):
@@ -89,7 +91,7 @@ class RealHosts(unittest.TestCase):
         self.each(look)
 
     def test_the_service_is_hardened(self):
-        wanted = hardening()
+        wanted = hardening("hardening.nix")
         self.assertGreater(len(wanted), 25)
         def look(_, host):
             service = sections(host["service"])["Service"]
@@ -98,6 +100,38 @@ class RealHosts(unittest.TestCase):
                 self.assertEqual(" ".join(shown), " ".join(values), name)
 
         self.each(look)
+
+    def test_pools(self):
+        """The unit, its slice, its file, and the profile with a guest that is built with the host."""
+        host = self.host("pools")
+        service = sections(host["pool"])["Service"]
+        for name, values in hardening("pool-hardening.nix").items():
+            wanted = " ".join(values)
+            shown = " ".join(word.strip('"') for value in service[name] for word in value.split())
+            # NixOS adds variables of its own, such as PATH.
+            self.assertEqual(shown[-len(wanted):] if name == "Environment" else shown, wanted, name)
+        self.assertRegex(service["ExecStart"][0], r"\A/nix/store/\S+/libexec/agentvm/agentvm-poold --config /etc/agentvm/pools.toml "
+                         r"--socket /run/agentvm-pool/pool.sock --group agentvm --metrics /var/lib/figures/pools.prom\Z")
+        self.assertEqual((service["Slice"], service["Restart"], service["ReadWritePaths"]),
+                         (["agentvm.slice"], ["on-failure"], ["/var/lib/figures"]))
+        self.assertEqual(sections(host["slice"])["Slice"], {"MemoryMax": ["40G"]})
+        self.assertEqual(host["pools"], {"boots_at_once": 2, "vms_per_user": 16, "pools": {
+            "work": {"profile": "work", "size": 2, "max_age": "6h", "memory_max": "5GiB", "cpu_weight": 50}}})
+        self.assertEqual(host["etc"], ["agentvm/pools.toml", "agentvm/profiles/work.toml"])
+        self.assertRegex(host["profiles"]["work"]["guest"]["image"], r"\A/nix/store/[0-9a-z]{32}-agentvm-agentvm\Z")
+        self.assertTrue(host["codex"]["mcp_servers"]["nixos"]["command"].endswith("/bin/mcp-nixos"))
+        self.assertIn("hello-", " ".join(host["packages"]))
+
+    def test_a_vm_of_a_user(self):
+        host = self.host("pools")
+        unit = sections(host["vm"])
+        self.assertEqual((unit["Unit"]["ConditionUser"], host["lingers"]), (["alice"], True))
+        self.assertRegex(unit["Service"]["ExecStart"][0], r'\A"/nix/store/[^"]+/bin/agentvm" "run" "--name" "tests" '
+                         r'"--profile" "default" "/home/alice/a b" "--command" "--" "make" "100%%"\Z')
+
+    def test_without_pools_there_is_no_service(self):
+        plain = self.host("plain")
+        self.assertEqual((plain["pool"], plain["slice"], plain["vm"], plain["etc"]), (None, None, None, []))
 
     def test_the_firewall_lets_guests_ask_for_names(self):
         def look(name, host):

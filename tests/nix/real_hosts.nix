@@ -60,6 +60,45 @@ let
       bridge.subnet = "10.9.0.0/16";
       leasesPerUser = 3;
     };
+    # Beside microvm.nix's own host module, with a guest that is built with the host.
+    pools =
+      { pkgs, ... }:
+      {
+        imports = [
+          world.inputs.microvm.nixosModules.host
+          world.inputs.agentvm.nixosModules.codex
+        ];
+        users.users.alice.isNormalUser = true;
+        services.agentvm = {
+          profiles.work = {
+            extends = "rust";
+            guest.image = "${world.inputs.agentvm.lib.mkGuest {
+              inherit (world.inputs) microvm;
+              modules = [ { environment.systemPackages = [ pkgs.hello ]; } ];
+            }}";
+          };
+          pools.work = {
+            size = 2;
+            maxAge = "6h";
+            memoryMax = "5GiB";
+            cpuWeight = 50;
+          };
+          metricsFile = "/var/lib/figures/pools.prom";
+          slice.memoryMax = "40G";
+          agents = [ "hello" ];
+          agentPackages = pkgs;
+          codex.enable = true;
+          vms.tests = {
+            user = "alice";
+            workspace = "/home/alice/a b";
+            command = [
+              "make"
+              "100%"
+            ];
+          };
+        };
+      };
+    wrong-pool.services.agentvm.pools.none = { };
     wrong-bridge.services.agentvm.bridge.name = "a bridge";
     wrong-subnet.services.agentvm.bridge.subnet = "8.8.8.0/24";
   };
@@ -88,6 +127,14 @@ builtins.mapAttrs (
     inherit (config) warnings;
     service = text "agentvm-netd.service";
     socket = text "agentvm-netd.socket";
+    pool = config.systemd.units."agentvm-pool.service".text or null;
+    slice = config.systemd.units."agentvm.slice".text or null;
+    vm = config.systemd.user.units."agentvm-vm-tests.service".text or null;
+    lingers = config.users.users.alice.linger;
+    etc = builtins.filter (lib.hasPrefix "agentvm/") (builtins.attrNames config.environment.etc);
+    pools = config.environment.etc."agentvm/pools.toml".source.value or null;
+    inherit (config.programs.agentvm) profiles;
+    codex = config.environment.etc."codex/config.toml".source.value or null;
     members = config.users.groups.agentvm.members;
     forwarding = config.boot.kernel.sysctl."net.ipv4.ip_forward" or null;
     packages = map (package: package.name) config.environment.systemPackages;

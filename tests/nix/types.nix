@@ -94,7 +94,15 @@ let
       value: isInt value && value >= 0 && value < 65536
     );
     # Where nixpkgs has the two above.
-    ints = { inherit positive unsigned; };
+    ints = {
+      inherit positive unsigned;
+      between =
+        least: most:
+        clause "integer between ${toString least} and ${toString most} (both inclusive)" (
+          value: isInt value && value >= least && value <= most
+        );
+    };
+    raw = plain "raw value" (_: true);
     path = plain "absolute path" (
       value:
       isStringLike value

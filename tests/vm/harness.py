@@ -158,6 +158,7 @@ class Sandbox:
             for root, directories, files in os.walk(self.directory):
                 for entry in [root, *(os.path.join(root, name) for name in directories + files)]:
                     os.lchown(entry, owner, owner)
+        self.groups = ()  # supplementary ones of the owner
         self.programs = BIN
         self.before = ()  # a program that starts agentvm
         self._vms = {}
@@ -201,7 +202,8 @@ class Sandbox:
         command = [*self.before, os.path.join(self.programs, "agentvm"), *words]
         if self.owner is None:
             return command
-        return ["setpriv", f"--reuid={self.owner}", f"--regid={self.owner}", "--clear-groups", "--no-new-privs", *command]
+        return ["setpriv", f"--reuid={self.owner}", f"--regid={self.owner}",
+                f"--groups={','.join(map(str, self.groups))}" if self.groups else "--clear-groups", "--no-new-privs", *command]
 
     def run(self, *words, input=None, limit=120, env=None, cwd=None):
         """Runs agentvm to its end; stdin is /dev/null, or a pipe with `input` in it."""

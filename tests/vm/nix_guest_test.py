@@ -86,6 +86,25 @@ class NixGuest(VmTestCase):
         self.assertNotEqual(self.look(second, "second"), one)
         self.assertEqual(self.nix.calls(), [], "what is built is found without Nix")
 
+    def test_one_that_somebody_else_had_built(self):
+        """guest.image: booted as it is, with no Nix and no definition, for `auto` as well; --guest host leaves it."""
+        self.run_nix("--guest", "nix")
+        root, = self.nix.roots()
+        image = os.path.realpath(root)
+        self.nix.calls()
+        shutil.rmtree(self.box.path("cache", "agentvm", "nix"))
+        given = ("--set", f"guest.image={image}")
+        self.look(self.run_nix(*given, command=("sh", "-c", LOOK), env=self.nix.without_nix()), "given")
+        planned = self.run_nix("--dry-run", "--json", *given, "--guest", "host")
+        self.assertNotIn(image, planned.stdout)
+        wrong = self.run_nix("--set", f"guest.image={self.box.path('home')}")
+        self.assert_code(wrong, 125)
+        self.assertIn("guest.image: ", wrong.stderr)
+        self.assertIn("which leads out of the store", wrong.stderr)
+        built = self.box.run("build", *given, env=self.nix.env)
+        self.assertEqual((built.code, built.stdout), (0, image + "\n"), built)
+        self.assertEqual(self.nix.calls(), [])
+
     def test_a_workspace_that_the_machine_mounts_itself(self):
         self.nix.serve_manifest(params=("test.workspace=mounted",))
         self.look(self.run_nix("--guest", "nix", command=("sh", "-c", LOOK)), "mounted")

@@ -122,6 +122,10 @@ std::vector<KeyRule> make_rules() {
                   guest.modules, read_modules(reader, setting, value), toml_array(value)),
       AGENTVM_TEXT("guest.nixpkgs", guest.nixpkgs, flake, trusted, "a flake reference",
                    "nix guest: where packages come from"),
+      AGENTVM_TEXT(
+          "guest.image", guest.image, image, trusted, "an absolute path, or `\"\"`",
+          "nix guest: one that Nix has built already, as `lib.mkGuest` of the flake does; it is booted as it is, "
+          "whatever the keys beside it say"),
       AGENTVM_FLAG("guest.devshell", guest.devshell, AGENTVM_NARROW("switch it off", guest.devshell, !value),
                    "the agent works in the devShell of the workspace's flake.nix, built on the host before the boot: "
                    "see below"),

@@ -61,6 +61,7 @@ struct Profile {
     std::vector<std::string> packages;  ///< nixpkgs attribute paths; nix guest
     std::vector<std::string> modules;   ///< NixOS modules, relative to the file that names them; nix guest
     std::string nixpkgs = "github:NixOS/nixpkgs/nixos-unstable";
+    std::string image;  ///< directory with manifest.json of a guest that is built already; "": what the rest says
     bool devshell = false;
     std::vector<std::string> tools;   ///< commands that must exist on the host; host guest
     std::vector<std::string> expose;  ///< absolute or ~/; host guest

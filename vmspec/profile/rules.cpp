@@ -162,6 +162,10 @@ std::string flake(const std::string& value) {
   return right ? "" : "must be a flake reference such as github:NixOS/nixpkgs/nixos-unstable";
 }
 
+std::string image(const std::string& value) {
+  return value.empty() || (normal_path(value) && value != "/") ? "" : "must be an absolute path, as of /nix/store";
+}
+
 std::string tool(const std::string& value) {
   const bool right = !value.empty() && value.size() <= 100 && value.front() != '-' && value != "." && value != ".." &&
                      only(value, [](char c) { return is_alnum(c) || c == '-' || c == '_' || c == '.' || c == '+'; });

@@ -18,6 +18,7 @@ std::string connect(const std::string& value);       ///< embed, session, system
 std::string profile_name(const std::string& value);  ///< a name or a path with a slash
 std::string package(const std::string& value);       ///< nixpkgs attribute path
 std::string flake(const std::string& value);         ///< flake reference
+std::string image(const std::string& value);         ///< "" or an absolute path
 std::string tool(const std::string& value);          ///< command name without a slash
 std::string exposed_path(const std::string& value);
 std::string user(const std::string& value);

@@ -245,6 +245,30 @@ TEST_CASE("a link in the store gives no guest a file from elsewhere") {
   CHECK(nix_guest(image, nix.root + "/link").initrd == nix.root + "/link/i/initrd");
 }
 
+TEST_CASE("a guest that somebody else had built is taken as it is when it lies in the store") {
+  const FakeNix nix;
+  const std::string store = nix.cache + "/store";
+  const auto words = [&store](const std::string& path) {
+    try {
+      return given_nix_image(path, store).root;
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+  };
+  make_file(store + "/empty/file");
+  make_file(store + "/broken/manifest.json");
+  make_file(nix.cache + "/elsewhere/manifest.json");
+  make_file(store + "/work/manifest.json");
+  write_file_atomic(store + "/work/manifest.json", some_manifest());
+  CHECK(words(store + "/work") == store + "/work");
+  CHECK(given_nix_image(store + "/work", store).manifest == parse_nix_manifest(some_manifest()));
+  CHECK(has(words(store + "/empty"), "/empty has no manifest.json"));
+  CHECK(has(words(store + "/broken"), store + "/broken: "));
+  CHECK(has(words(store + "/none"), "cannot be found"));
+  CHECK(has(words(nix.cache + "/elsewhere"), "leads out of the store"));
+  CHECK(nix.called() == "");
+}
+
 TEST_CASE("many who ask at once have it built once") {
   const FakeNix nix;
   std::vector<std::thread> threads;

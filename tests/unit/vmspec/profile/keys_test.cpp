@@ -46,6 +46,9 @@ const std::vector<KeyCase>& key_cases() {
        {R"("cargo")", "[1]", R"(["a b"])", R"([".a"])", R"(["$x"])"}},
       {"guest.modules", {"[]", R"(["./extra.nix"])"}, {R"([""])", "3"}},
       {"guest.nixpkgs", {R"("github:NixOS/nixpkgs/nixos-unstable")"}, {R"("")", R"("a b")", "3"}},
+      {"guest.image",
+       {R"("")", R"("/nix/store/x-agentvm-work")"},
+       {R"("store/x")", R"("~/x")", R"("/")", R"("/nix/../etc")", "1"}},
       {"guest.devshell", {"true", "false"}, {R"("yes")", "1"}},
       {"guest.tools", {"[]", R"(["cargo", "c++"])"}, {R"(["/bin/sh"])", R"(["-x"])", R"([""])", "{}", R"(["a;b"])"}},
       {"guest.expose",
@@ -149,6 +152,7 @@ source = "host"
 packages = ["a"]
 modules = ["./m.nix"]
 nixpkgs = "github:a/b"
+image = "/nix/store/x-agentvm-work"
 devshell = true
 tools = ["t"]
 expose = ["/opt//x/"]
@@ -199,6 +203,7 @@ write = false
   CHECK(p.guest.packages == std::vector<std::string>{"a"});
   CHECK(p.guest.modules == std::vector<std::string>{"./m.nix"});
   CHECK(p.guest.nixpkgs == "github:a/b");
+  CHECK(p.guest.image == "/nix/store/x-agentvm-work");
   CHECK(p.guest.devshell);
   CHECK(p.guest.tools == std::vector<std::string>{"t"});
   CHECK(p.guest.expose == std::vector<std::string>{"/opt/x"});

@@ -84,6 +84,7 @@ const std::vector<TrustCase>& trust_cases() {
        {"guest.modules = []", "guest.modules = [\"/m.nix\"]"},
        {"guest.modules = [\"/etc/x.nix\"]", "guest.modules.add = [\"./x.nix\"]"}},
       {"guest.nixpkgs", {}, {"guest.nixpkgs = \"path:/etc\""}},
+      {"guest.image", {"guest.image = \"\""}, {"guest.image = \"/nix/store/x-agentvm-work\""}},
       {"guest.devshell", {"guest.devshell = false"}, {}},
       {"guest.tools", {"guest.tools = [\"make\"]"}, {}},
       {"guest.expose",
