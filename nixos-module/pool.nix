@@ -212,12 +212,15 @@ in
             socket
             "--group"
             "agentvm"
+            "--cgroup"
           ]
           ++ lib.optionals (cfg.metricsFile != null) [
             "--metrics"
             cfg.metricsFile
           ]
         );
+        # After kill -9 too: systemd starts nobody in a cgroup whose controllers were given to children.
+        ExecStopPost = "-${cfg.package}/libexec/agentvm/agentvm-poold --release-cgroup";
         Restart = "on-failure";
         Slice = "agentvm.slice";
         ReadWritePaths = lib.optional (!ownMetrics) (builtins.dirOf cfg.metricsFile);

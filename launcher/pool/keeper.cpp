@@ -103,7 +103,7 @@ asio::awaitable<void> Keeper::work() {
     auto booted = machine_.boot();
     co_await std::move(booted);
     guest::GuestSetup setup;
-    setup.inode_limit = workspace::inode_limit();
+    // No inode_limit: with the claim it comes. Nothing runs that would look files up, and watching for it is work.
     for (const auto& share : spec_.shares) setup.mounts.push_back({share.tag, share.mount_point, share.read_only});
     auto set_up = machine_.set_up(std::move(setup));
     co_await std::move(set_up);

@@ -14,7 +14,7 @@ BUILD, SOURCE = sys.argv[1:3] if len(sys.argv) > 2 else ("", "")
 MOST_EXPOSED = 3.0
 # A unit: where it is, the other half of it in nixos-module, and what is not compared.
 UNITS = {"agentvm-netd": (f"{BUILD}/network/netd/systemd-build", "hardening.nix", ("ExecStart", "ExecStopPost", "Restart")),
-         "agentvm-pool": (f"{BUILD}/launcher/pool/systemd-build", "pool-hardening.nix", ("ExecStart", "Restart", "Slice"))}
+         "agentvm-pool": (f"{BUILD}/launcher/pool/systemd-build", "pool-hardening.nix", ("ExecStart", "ExecStopPost", "Restart", "Slice"))}
 FILES = [f"{BUILD}/network/netd/systemd-build/agentvm-netd.socket",
          *(f"{directory}/{name}.service" for name, (directory, _, _) in UNITS.items())]
 
