@@ -96,6 +96,7 @@ ELSEWHERE = {
     ("pool drain", "--json"): ("tests/vm/pool_test.py", '"drain", "small", "--json"'),
     ("pool resize", "--json"): ("tests/vm/pool_test.py", '"resize", "small", "0", "--json"'),
     ("pool serve", "--config"): ("tests/vm/pool_test.py", '"--config", config'),
+    ("pool serve", "--cgroup"): ("tests/nested/cloud_hypervisor_pool_test.py", 'options=("--cgroup",)'),
     ("pool serve", "--metrics"): ("tests/vm/pool_test.py", 'agentvm_pool_hits_total'),
     ("net show", "--json"): ("tests/netns/life_test.py", "show()"),
     ("build", "--update"): ("tests/cli/build_test.py", '"--update"'),

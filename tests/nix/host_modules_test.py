@@ -71,7 +71,7 @@ class HostModules(unittest.TestCase):
                 "more": {"profile": "more", "size": 1},
                 "work": {"profile": "work", "size": 3, "max_age": "6h", "memory_max": "5GiB", "cpu_weight": 50}}})
         self.assertRegex(host["pool"]["ExecStart"], r"\A/nix/store/\S+/libexec/agentvm/agentvm-poold --config /etc/agentvm/pools.toml "
-                         r"--socket /run/agentvm-pool/pool.sock --group agentvm --metrics /run/agentvm-pool/m.prom\Z")
+                         r"--socket /run/agentvm-pool/pool.sock --group agentvm --cgroup --metrics /run/agentvm-pool/m.prom\Z")
         self.assertEqual((host["pool"]["Slice"], host["slice"], host["pool"]["ReadWritePaths"]), ("agentvm.slice", {"CPUWeight": 20}, []))
 
     def test_a_vm_with_words_that_systemd_would_change(self):

@@ -54,7 +54,8 @@ profile = "./own.toml"
           "p.toml:3:1: pools.rust.maxage: unknown key; did you mean 'max_age'?\n"
           "p.toml:4:11: pools.rust.profile: must be the name or the path of a profile (got the string '')\n");
     CHECK(refusals("[pools.rust]\nmemory_max = \"1MiB\"\ncpu_weight = 0\n") ==
-          "p.toml:2:14: pools.rust.memory_max: must be a size from 64MiB to 1048576GiB (got the string '1MiB')\n"
+          "p.toml:2:14: pools.rust.memory_max: must be a size with a unit such as \"4GiB\" or \"512M\", from 64MiB to "
+          "1024TiB (got the string '1MiB')\n"
           "p.toml:3:14: pools.rust.cpu_weight: must be a whole number from 1 to 10000 (got the number 0)\n");
     CHECK(refusals("[pools.A]\n") ==
           "p.toml:1:8: pools.A: the name of a pool must be lower-case letters, digits and '-', at most 24\n");

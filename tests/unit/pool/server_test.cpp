@@ -61,7 +61,9 @@ class PlayedKeepers final : public Keepers {
     keepers.back().socket.emplace(std::move(ours));
     return {name, std::move(theirs), std::move(pidfd)};
   }
-  std::vector<std::pair<std::string, KeeperProcess>> find(const std::vector<PoolConfig>& /*pools*/) override { return std::move(found); }
+  std::vector<std::pair<std::string, KeeperProcess>> find(const std::vector<PoolConfig>& /*pools*/) override {
+    return std::move(found);
+  }
 
   std::string failure;
   int started = 0;
