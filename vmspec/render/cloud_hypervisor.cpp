@@ -59,7 +59,7 @@ json render_vm_create(const VmSpec& spec, const CloudHypervisorPaths& paths, con
   }
   if (!paths.tap.empty()) body["net"] = json::array({json::object({{"tap", paths.tap}, {"mac", paths.mac}})});
   // Empty: it takes nothing by itself.
-  if (spec.gives_memory_back) body["balloon"] = {{"size", 0}, {"deflate_on_oom", true}, {"free_page_reporting", true}};
+  if (spec.gives_memory_back) body["balloon"] = {{"size", 0U}, {"deflate_on_oom", true}, {"free_page_reporting", true}};
   if (features.landlock) {
     body["landlock_enable"] = true;
     body["landlock_rules"] = landlock_rules(paths);
