@@ -19,7 +19,7 @@ def timed_run(sandbox, *options):
         raise RuntimeError(repr(result))
     with open(report, encoding="utf-8") as file:
         figures = json.load(file)
-    return figures["ready_ms"], figures["agent_started_ms"], result.seconds * 1000, "of the pool small" in result.stderr
+    return figures["ready_ms"], figures["agent_started_ms"], result.took * 1000, "of the pool small" in result.stderr
 
 
 def started_ms(sandbox, run, name):
