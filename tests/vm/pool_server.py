@@ -1,9 +1,20 @@
 # pool_server.py - agentvm-poold in a sandbox: started, asked, killed, ended, and claims of its pool `small`.
+import contextlib
+import glob
 import json
 import signal
 
 import processes
 from harness import seconds, wait_until
+
+
+def find(sandbox, *programs):
+    """Processes of the sandbox's VMs, idle and claimed; cloud-hypervisor has none of its paths among its words, only a uuid."""
+    marks = [sandbox.directory]
+    for path in glob.glob(sandbox.path("state/agentvm/vms/*/spec.json")):
+        with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8") as file:
+            marks.append(json.load(file)["uuid"])
+    return [process for process in processes.find(*marks) if process.program.startswith(programs)]
 
 
 class PoolServer:
@@ -35,8 +46,7 @@ class PoolServer:
                           f"{self.size} idle VMs")
 
     def find(self, *programs):
-        """Processes of the sandbox: idle VMs' and claimed ones'."""
-        return [process for process in processes.find(self.sandbox.directory) if process.program.startswith(programs)]
+        return find(self.sandbox, *programs)
 
     def end(self):
         """Drains it; returns what is left of it on this machine."""

@@ -6,6 +6,7 @@ import signal
 import harness
 import processes
 from harness import VmTestCase, seconds, wait_until
+from pool_server import find
 
 POOLS = """\
 boots_at_once = 2
@@ -152,7 +153,7 @@ class Pool(VmTestCase):
 
     def find(self, program):
         """Of the idle VMs."""
-        return [process for process in processes.find(self.sandbox.directory) if process.program.startswith(program)]
+        return find(self.sandbox, program)
 
 
 if __name__ == "__main__":
