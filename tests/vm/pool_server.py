@@ -8,13 +8,18 @@ import processes
 from harness import seconds, wait_until
 
 
-def find(sandbox, *programs):
-    """Processes of the sandbox's VMs, idle and claimed; cloud-hypervisor has none of its paths among its words, only a uuid."""
+def marks_of(sandbox):
+    """What its VMs' processes have among their words or variables: cloud-hypervisor has no path of it, only its VM's uuid."""
     marks = [sandbox.directory]
     for path in glob.glob(sandbox.path("state/agentvm/vms/*/spec.json")):
         with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8") as file:
             marks.append(json.load(file)["uuid"])
-    return [process for process in processes.find(*marks) if process.program.startswith(programs)]
+    return marks
+
+
+def find(sandbox, *programs):
+    """Processes of the sandbox's VMs, idle and claimed."""
+    return [process for process in processes.find(*marks_of(sandbox)) if process.program.startswith(programs)]
 
 
 class PoolServer:
@@ -50,7 +55,8 @@ class PoolServer:
 
     def end(self):
         """Drains it; returns what is left of it on this machine."""
+        marks = marks_of(self.sandbox)  # the uuids go with the VMs' directories
         self.sandbox.run("pool", "drain", "small", "--json")
         self.running.process.terminate()
         self.running.finish(20)
-        return processes.wait_gone(lambda: processes.find(self.sandbox.directory), seconds(20))
+        return processes.wait_gone(lambda: processes.find(*marks), seconds(20))
