@@ -10,6 +10,7 @@
 #include "base/process.hpp"
 #include "base/unix_socket.hpp"
 #include "launcher/host/own_program.hpp"
+#include "launcher/run/pooled_plan.hpp"
 #include "launcher/state/identity.hpp"
 
 namespace agentvm::pool {
@@ -76,6 +77,10 @@ std::vector<std::pair<std::string, KeeperProcess>> HostKeepers::find(const std::
     }
   }
   return found;
+}
+
+vmspec::MachineShape HostKeepers::shape(const PoolConfig& pool) {
+  return vmspec::shape_of(commands::plan_pooled(new_member_name(pool.name), pool.profile, roots_).spec);
 }
 
 }  // namespace agentvm::pool

@@ -17,6 +17,7 @@ class HostKeepers final : public Keepers {
 
   KeeperProcess start(const PoolConfig& pool) override;
   std::vector<std::pair<std::string, KeeperProcess>> find(const std::vector<PoolConfig>& pools) override;
+  vmspec::MachineShape shape(const PoolConfig& pool) override;
 
  private:
   state::Roots roots_;

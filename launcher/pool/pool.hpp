@@ -40,6 +40,8 @@ struct Pool {
   PoolConfig config;
   std::list<std::shared_ptr<Member>> members;
   bool draining = false;
+  /// What its VMs are by now; idle ones of another shape, of an older system, are replaced. nullopt: not known yet.
+  std::optional<vmspec::MachineShape> shape;
 
   // Counted since poold's start.
   std::uint64_t hits = 0;      ///< claims that got a VM

@@ -39,6 +39,7 @@ Server::Server(asio::any_io_executor executor, ServerOptions options, Keepers& k
       keepers_(keepers),
       clock_(clock),
       changed_(executor),
+      planner_(executor),
       tasks_(executor, [](const std::exception_ptr& failure) {
         try {
           std::rethrow_exception(failure);
@@ -61,6 +62,7 @@ asio::awaitable<void> Server::serve() {
   }
   tasks_.spawn(accept());
   tasks_.spawn(retire_old());
+  tasks_.spawn(learn_shapes());
   if (!options_.metrics_file.empty()) tasks_.spawn(write_metrics());
   fill();
   while (!ending_) co_await changed_.wait();
@@ -219,14 +221,30 @@ asio::awaitable<void> Server::retire_old() {
     const std::int64_t now = unix_ms();
     for (Pool& pool : pools_) {
       const std::int64_t age = pool.config.max_age.count();
-      if (age == 0) continue;
       for (const auto& member : pool.members) {
-        if (!member->is_ready() || now - member->state.born_unix_ms < age) continue;
-        spdlog::info("{} of the pool {} is too old", member->name, pool.config.name);
+        if (!member->is_ready()) continue;
+        const bool old = age != 0 && now - member->state.born_unix_ms >= age;
+        const bool unfit = pool.shape && member->state.shape != *pool.shape;
+        if (!old && !unfit) continue;
+        spdlog::info("{} of the pool {} is {}", member->name, pool.config.name,
+                     old ? "too old" : "not what the pool's VMs are now");
         retire(member);
         fill();
         break;  // one in a second: the pool is never emptied by that
       }
+    }
+  }
+}
+
+asio::awaitable<void> Server::learn_shapes() {
+  for (Pool& pool : pools_) {
+    if (pool.members.empty()) continue;  // all of its VMs are still to come
+    try {
+      auto planning = planner_.run([this, config = pool.config] { return keepers_.shape(config); });
+      pool.shape = co_await std::move(planning);
+    } catch (const Error& error) {
+      spdlog::warn("the pool {}: whether the VMs that were found are what it wants is not known: {}", pool.config.name,
+                   error.what());
     }
   }
 }

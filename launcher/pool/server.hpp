@@ -17,6 +17,7 @@
 
 #include "base/async/clock.hpp"
 #include "base/async/event.hpp"
+#include "base/async/offload.hpp"
 #include "base/async/task_group.hpp"
 #include "base/unique_fd.hpp"
 #include "launcher/pool/pool.hpp"
@@ -39,6 +40,9 @@ class Keepers {
   /// Those that live, whoever started them: the pool's name of each. Those of `pools` have their pool's limits from
   /// now.
   virtual std::vector<std::pair<std::string, KeeperProcess>> find(const std::vector<PoolConfig>& pools) = 0;
+  /// What a VM of the pool would be that is started now. It may take as long as building a guest takes, and is called
+  /// on a thread of its own. Throws Error.
+  virtual vmspec::MachineShape shape(const PoolConfig& pool) = 0;
 };
 
 struct ServerOptions {
@@ -71,6 +75,7 @@ class Server {
   boost::asio::awaitable<void> follow(Pool& pool, std::shared_ptr<Member> member);
   void take_state(Pool& pool, Member& member, KeeperState state);
   boost::asio::awaitable<void> retire_old();
+  boost::asio::awaitable<void> learn_shapes();
   boost::asio::awaitable<void> write_metrics();
 
   boost::asio::awaitable<void> accept();
@@ -93,6 +98,7 @@ class Server {
   bool ending_ = false;
   std::list<Pool> pools_;
   std::map<std::uint32_t, std::size_t> callers_;  ///< connections of each user
+  BlockingWorker planner_;
   TaskGroup tasks_;
 };
 

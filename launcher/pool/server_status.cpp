@@ -25,6 +25,7 @@ json Server::status() const {
     for (const auto& member : pool.members) {
       vms.push_back({{"name", member->name},
                      {"phase", member->state.phase},
+                     {"machine", vmspec::to_json(member->state.shape)},
                      {"memory_bytes", member->state.memory_bytes},
                      {"born_unix_ms", member->state.born_unix_ms},
                      {"uid", member->state.phase == "claimed" ? json(member->state.caller) : json()}});

@@ -36,6 +36,12 @@ std::string machine_words(const vmspec::VmSpec& spec) {
                      spec.vcpus == 1 ? "" : "s", human_bytes(spec.memory_bytes));
 }
 
+std::string pool_words(const vmspec::VmSpec& spec) {
+  if (!spec.pooled) return "none: the VM is booted";
+  if (spec.egress != vmspec::Egress::nat) return spec.pooled->pool + ": a VM of it, or one is booted where it has none";
+  return spec.pooled->pool + ": its VMs have no network card, so one is booted";
+}
+
 std::string workspace_words(vmspec::WorkspaceMode mode) {
   switch (mode) {
     case vmspec::WorkspaceMode::shared:
@@ -223,6 +229,7 @@ std::string plan_text(const vmspec::VmSpec& spec) {
       {"profile", spec.profile},
       {"guest", guest_words(spec)},
       {"machine", machine_words(spec)},
+      {"pool", pool_words(spec)},
       {"disk", human_bytes(spec.disk_bytes) + " of the guest's memory at most, gone with it"},
       {"workspace", printable(spec.workspace) + ", " + workspace_words(spec.workspace_mode)},
       {"network", network_words(spec)},

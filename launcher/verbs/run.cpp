@@ -34,7 +34,8 @@ int run(const RunOptions& asked, const Context& context) {
   const RunOptions options = with_profile_of_pool(asked, context);
   RunPlan plan(options, context);
   if (options.dry_run) {
-    const vmspec::VmSpec spec = plan.for_name(choose_name(context.roots, options.name, plan.workspace()));
+    vmspec::VmSpec spec = plan.for_name(choose_name(context.roots, options.name, plan.workspace()));
+    if (!plan.pool().empty()) spec.pooled = vmspec::PooledVm{.pool = plan.pool()};
     if (options.json) {
       print_json(vmspec::to_json(spec));
     } else {

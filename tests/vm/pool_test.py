@@ -141,6 +141,21 @@ class Pool(VmTestCase):
         self.sandbox.run("gc")
         wait_until(lambda: len(self.find(self.VMM)) == 2, 20, "two idle VMs and no other")
 
+    def test_named_by_a_profile(self):
+        """pool = NAME is the flag; what a pool's VMs are not any more goes with poold's next start."""
+        self.wait_for_idle()
+        self.sandbox.write_profile("small", 'pool = "small"\n' + harness.SMALL_PROFILE.replace("256MiB", "512MiB"))
+        self.poold.process.send_signal(signal.SIGKILL)
+        self.poold.process.wait()
+        self.start_pool()
+        wait_until(lambda: [(vm["phase"], vm["machine"]["disk_bytes"]) for vm in (self.pool() or {"vms": []})["vms"]] == [("idle", 512 << 20)] * 2,
+                   120, "two idle VMs with another disk")
+        planned = self.sandbox.run("run", "--profile", "small", "--dry-run", self.sandbox.workspace, "--command", "--", "true")
+        self.assertRegex(planned.stdout, r"pool +small: a VM of it, or one is booted")
+        run = self.sandbox.run("run", "-v", "--profile", "small", self.sandbox.workspace, "--command", "--", "hostname")
+        self.assert_code(run, 0)
+        self.assertRegex(run.stderr, r"The VM is pool-small-[0-9a-f]{6} of the pool small", run)
+
     def test_a_profile_with_a_mistake(self):
         """It is told by status in the profile's own words; the other pools are filled."""
         self.end_pool()

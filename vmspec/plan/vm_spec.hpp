@@ -125,7 +125,7 @@ struct PublishSpec {
 /// A VM that a pool had booted before a run took it.
 struct PooledVm {
   std::string pool;
-  std::string name = {};                 ///< of the VM, as the pool calls it
+  std::string name = {};                 ///< of the VM, as the pool calls it; "": a dry run, which takes none
   std::vector<std::string> shares = {};  ///< tags of those that it has already, and whose servers are the pool's
   bool shared_links = false;             ///< what was said on them before may still come
   bool operator==(const PooledVm&) const = default;

@@ -64,8 +64,13 @@ class PlayedKeepers final : public Keepers {
   std::vector<std::pair<std::string, KeeperProcess>> find(const std::vector<PoolConfig>& /*pools*/) override {
     return std::move(found);
   }
+  vmspec::MachineShape shape(const PoolConfig& /*pool*/) override {
+    if (!failure.empty()) throw Error(failure);
+    return wanted;
+  }
 
   std::string failure;
+  vmspec::MachineShape wanted = pool::shape;
   int started = 0;
   std::list<PlayedKeeper> keepers;
   std::vector<std::pair<std::string, KeeperProcess>> found;
@@ -148,6 +153,17 @@ Config config_of(unsigned size, unsigned at_once = 8) {
   config.boots_at_once = at_once;
   config.vms_per_user = 0;
   return config;
+}
+
+}  // namespace
+
+namespace {
+
+/// Planning has a thread of its own: time for it, and then for what follows from it.
+void wait_planned(World& world) {
+  world.io.restart();
+  world.io.run_for(100ms);
+  world.advance(1s);
 }
 
 }  // namespace
@@ -405,6 +421,36 @@ TEST_SUITE("pool/server") {
     CHECK(world.next(*world.keeper(0).socket) == "retire");
     CHECK(world.keepers.started == 3);
     CHECK(world.pool().at("idle") == 1);
+  }
+
+  TEST_CASE("a VM of an earlier poold that is not what the pool wants now is replaced") {
+    World world;
+    auto [theirs, ours] = socket_pair();
+    PlayedKeeper old{.pool = "rust", .name = "pool-rust-old", .socket = {}};
+    old.socket.emplace(std::move(theirs));
+    world.keepers.found.emplace_back("rust", KeeperProcess{old.name, std::move(ours), {}});
+    SUBCASE("another machine") {
+      world.keepers.wanted.memory_bytes *= 2;
+      world.start(config_of(1));
+      old.tell("idle");
+      wait_planned(world);
+      CHECK(world.next(*old.socket) == "retire");
+      CHECK(world.keepers.started == 1);
+    }
+    SUBCASE("the same") {
+      world.start(config_of(1));
+      old.tell("idle");
+      wait_planned(world);
+      CHECK(world.pool().at("idle") == 1);
+      CHECK(world.keepers.started == 0);
+    }
+    SUBCASE("a plan that fails says nothing of it") {
+      world.keepers.failure = "no such profile";
+      world.start(config_of(1));
+      old.tell("idle");
+      wait_planned(world);
+      CHECK(world.pool().at("idle") == 1);
+    }
   }
 
   TEST_CASE("figures are OpenMetrics text") {
