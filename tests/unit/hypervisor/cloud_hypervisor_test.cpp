@@ -21,6 +21,7 @@
 #include "launcher/hypervisor/cloud_hypervisor_support.hpp"
 #include "launcher/hypervisor/vmm_words.hpp"
 #include "tests/unit/has.hpp"
+#include "tests/unit/places.hpp"
 
 using namespace agentvm;
 using namespace agentvm::hypervisor;
@@ -43,7 +44,7 @@ struct ScriptedVm {
     spec.name = "unit-test";
     spec.uuid = "7a9d2d0a-0c1b-4d53-9b61-0b6d0ad6f2c1";
     spec.hypervisor = vmspec::HypervisorKind::cloud_hypervisor;
-    spec.emulator = std::string(AGENTVM_TEST_DATA) + "/hypervisor/fake_cloud_hypervisor.py";
+    spec.emulator = std::string(test::data_directory) + "/hypervisor/fake_cloud_hypervisor.py";
     spec.memory_bytes = 64 << 20;
     spec.image = {.kernel = "/script/" + script, .initramfs = "/initramfs"};
     paths = {.runtime_dir = root,

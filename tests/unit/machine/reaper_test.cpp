@@ -9,6 +9,7 @@
 #include <chrono>
 
 #include "base/file.hpp"
+#include "tests/unit/places.hpp"
 
 using namespace agentvm;
 using namespace std::chrono_literals;
@@ -29,7 +30,7 @@ struct NotingProgram {
   std::string note() const { return directory + "/note"; }
 };
 
-const std::string reaper_program = std::string(AGENTVM_BIN) + "/agentvm-reaper";
+const std::string reaper_program = std::string(test::program_directory) + "/agentvm-reaper";
 
 }  // namespace
 

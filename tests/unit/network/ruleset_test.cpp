@@ -10,6 +10,7 @@
 
 #include "network/plan/subnet.hpp"
 #include "tests/unit/has.hpp"
+#include "tests/unit/places.hpp"
 
 namespace agentvm::network {
 
@@ -17,7 +18,7 @@ namespace {
 
 /// AGENTVM_TEST_ACCEPT=1 rewrites the file, and the test fails all the same: a run that accepts proves nothing.
 void check_golden_rules(const std::string& name, const nlohmann::json& rules) {
-  const std::string path = std::string(AGENTVM_TEST_DATA) + "/network/data/" + name;
+  const std::string path = std::string(test::data_directory) + "/network/data/" + name;
   const std::string actual = rules.dump(1) + "\n";
   if (std::getenv("AGENTVM_TEST_ACCEPT") != nullptr) {
     std::ofstream(path, std::ios::binary) << actual;

@@ -1,5 +1,6 @@
 // support.cpp - what the tests of vmspec share.
 #include "tests/unit/vmspec/support.hpp"
+#include "tests/unit/places.hpp"
 
 #include <doctest/doctest.h>
 
@@ -14,7 +15,7 @@ namespace agentvm::vmspec::testing {
 namespace {
 
 std::filesystem::path data_path(const std::string& name) {
-  return std::filesystem::path(AGENTVM_TEST_DATA) / "vmspec" / "data" / name;
+  return std::filesystem::path(test::data_directory) / "vmspec" / "data" / name;
 }
 
 }  // namespace

@@ -5,13 +5,14 @@
 #include <fstream>
 #include <sstream>
 
+#include "tests/unit/places.hpp"
 #include "tests/unit/vmspec/support.hpp"
 #include "vmspec/profile/keys.hpp"
 
 namespace agentvm::vmspec {
 
 TEST_CASE("docs/profile.md shows every key as its rule has it") {
-  const std::string path = std::string(AGENTVM_SOURCE) + "/docs/profile.md";
+  const std::string path = std::string(test::source_directory) + "/docs/profile.md";
   std::ostringstream read;
   read << std::ifstream(path, std::ios::binary).rdbuf();
   const std::string text = read.str();
